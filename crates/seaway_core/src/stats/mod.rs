@@ -1,0 +1,1 @@
+//! Statistics of durations, some of which have not ended yet.
