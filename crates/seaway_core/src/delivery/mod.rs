@@ -1,6 +1,15 @@
 //! Delivery: from commits and deployments to changes, milestones, stages and time to value.
 //!
 //! The definitions are the rules of the design, section *Time to value, exactly*; the modules
-//! name the rule that they hold.
+//! name the rules that they hold.
+//!
+//! `history` is the graph, `mainline` cuts it into changes, `attribution` finds the deployment
+//! that delivers each commit, `work` finds when its clock starts, `measured` puts them together,
+//! and `report` tells what it means.
 
+pub mod attribution;
+pub mod history;
+pub mod mainline;
+pub mod measured;
 pub mod report;
+pub mod work;

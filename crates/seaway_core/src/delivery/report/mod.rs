@@ -1,0 +1,5 @@
+//! What `measure` tells its user.
+
+mod model;
+
+pub use model::*;
