@@ -146,6 +146,8 @@ pub struct Measured {
     pub absurd_deployments: Vec<Deployment>,
     /// Deployments that finished after `as_of`: left out.
     pub later_deployments: usize,
+    /// Which times were believed.
+    pub plausible: Plausible,
     /// The moment for which "waiting" is told; `None` in an empty history.
     pub as_of: Option<i64>,
     /// By commit, whether it is looked at; all are if `None`.
@@ -178,10 +180,11 @@ impl Measured {
             clock_problems: ClockProblems::default(),
             absurd_deployments,
             later_deployments,
+            plausible,
             as_of,
             touches,
         };
-        measured.assemble(history, plausible);
+        measured.assemble(history);
         measured.mark_rework(history);
         measured
     }
@@ -198,15 +201,21 @@ impl Measured {
     pub fn commit_status(&self, history: &History, commit: CommitIndex) -> Option<Status> {
         let at = commit as usize;
         let first = self.attribution.first[at];
-        let on_branch = self.mainline.brought_by[at] != NONE;
-        if self.attribution.baseline[at] && (first != NONE || on_branch) {
+        let position = self.mainline.brought_by[at];
+        if self.attribution.baseline[at] && (first != NONE || position != NONE) {
             return Some(Status::Baseline);
         }
         if first != NONE {
             return Some(Status::Delivered);
         }
-        let exists = Some(history.commit(commit).committed) <= self.as_of;
-        (on_branch && exists).then_some(Status::Waiting)
+        (position != NONE && !self.is_later(history, position)).then_some(Status::Waiting)
+    }
+
+    /// Whether the mainline had not come to this place by `as_of`. A place without a plausible
+    /// time is taken to be there: what waits is never dropped for a bad clock.
+    fn is_later(&self, history: &History, position: u32) -> bool {
+        let commit = self.mainline.chain[position as usize];
+        self.plausible.check(history.commit(commit).committed) > self.as_of
     }
 
     /// The change that brought a commit, by its commit on the mainline.
@@ -218,28 +227,24 @@ impl Measured {
         }
     }
 
-    fn assemble(&mut self, history: &History, plausible: Plausible) {
+    fn assemble(&mut self, history: &History) {
         for position in 0..self.mainline.chain.len() as u32 {
-            if let Some(change) = self.change_at(history, plausible, position) {
+            if let Some(change) = self.change_at(history, position) {
                 self.changes.push(change);
             }
         }
         self.clock_problems.absurd = (0..history.len() as CommitIndex)
             .filter(|&commit| {
                 let Commit { authored, committed, .. } = *history.commit(commit);
-                [authored, committed].iter().any(|&time| plausible.check(time).is_none())
+                [authored, committed].iter().any(|&time| self.plausible.check(time).is_none())
             })
             .collect();
     }
 
     /// The change at a place of the mainline. `None` where nothing was brought (a merge without
     /// new commits, nothing on the paths asked for) or where it came after `as_of`.
-    fn change_at(
-        &mut self,
-        history: &History,
-        plausible: Plausible,
-        position: u32,
-    ) -> Option<Change> {
+    fn change_at(&mut self, history: &History, position: u32) -> Option<Change> {
+        let plausible = self.plausible;
         let commit = self.mainline.chain[position as usize];
         let members = self.mainline.members(position);
         if !members.iter().any(|&member| self.touches(member)) {
@@ -254,8 +259,7 @@ impl Measured {
             NONE => Status::Waiting,
             _ => Status::Delivered,
         };
-        let merged = plausible.check(history.commit(commit).committed);
-        if status == Status::Waiting && merged > self.as_of {
+        if status == Status::Waiting && self.is_later(history, position) {
             return None;
         }
         let clock = |member: CommitIndex| {
@@ -278,7 +282,7 @@ impl Measured {
             status,
             reverts: false,
             authored,
-            merged,
+            merged: plausible.check(history.commit(commit).committed),
             deployed,
             deployment: if status == Status::Delivered { deployment } else { NONE },
             bot: members.iter().all(|&member| history.commit(member).marks.has(Marks::BOT)),

@@ -13,3 +13,6 @@ pub mod mainline;
 pub mod measured;
 pub mod report;
 pub mod work;
+
+#[cfg(test)]
+mod naive;

@@ -1,0 +1,250 @@
+//! The log-rank test: whether groups differ in how fast their events come.
+
+use super::risk::{Moment, Observation, sweep};
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+
+/// The part of its variance that a group must keep, once other groups are accounted for, to count
+/// as a degree of freedom. A dependent group keeps nothing but rounding errors.
+const INDEPENDENT: f64 = 1e-8;
+
+/// The result of a log-rank test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogRank {
+    /// The statistic, at least 0.
+    pub chi_squared: f64,
+    /// Its degrees of freedom: groups less one, where all groups can be compared.
+    pub degrees: usize,
+    /// The probability of a statistic at least as large where the groups do not differ.
+    pub p: f64,
+}
+
+/// Compares groups by the log-rank test (Mantel 1966, Peto and Peto 1972), with the hypergeometric
+/// variance for ties and with delayed entry: only those under observation at an age count at it.
+///
+/// Observations that cover no age (see [`Observation`]) are left out. `None` when nothing can be
+/// compared: fewer than two groups, no events, or never two groups under observation at an age of
+/// an event that somebody survives. Groups that are never under observation together with others
+/// take no part in the degrees of freedom.
+#[must_use]
+pub fn log_rank<G: AsRef<[Observation]>>(groups: &[G]) -> Option<LogRank> {
+    let groups: Vec<_> = groups.iter().map(AsRef::as_ref).collect();
+    let mut score = Score::new(groups.len());
+    sweep(&groups, |moment| score.add(moment));
+    let (chi_squared, degrees) = score.statistic();
+    let distribution = ChiSquared::new(degrees as f64).ok()?;
+    Some(LogRank { chi_squared, degrees, p: distribution.sf(chi_squared) })
+}
+
+/// Events beyond those expected by group, and the covariance of these numbers.
+struct Score {
+    excess: Vec<f64>,
+    covariance: Vec<Vec<f64>>,
+}
+
+impl Score {
+    fn new(groups: usize) -> Self {
+        Self { excess: vec![0.0; groups], covariance: vec![vec![0.0; groups]; groups] }
+    }
+
+    fn add(&mut self, moment: &Moment<'_>) {
+        let events: usize = moment.events.iter().sum();
+        if events == 0 {
+            return;
+        }
+        let everybody: usize = moment.at_risk.iter().sum();
+        let (d, n) = (events as f64, everybody as f64);
+        for (group, excess) in self.excess.iter_mut().enumerate() {
+            *excess += moment.events[group] as f64 - d * moment.at_risk[group] as f64 / n;
+        }
+        if everybody == events {
+            return; // All had their event, so its distribution over the groups was certain.
+        }
+        let scale = d * (n - d) / (n - 1.0);
+        let shares: Vec<_> = moment.at_risk.iter().map(|&count| count as f64 / n).collect();
+        for (i, row) in self.covariance.iter_mut().enumerate() {
+            for (j, cell) in row.iter_mut().enumerate() {
+                let same = if i == j { 1.0 } else { 0.0 };
+                *cell += scale * shares[i] * (same - shares[j]);
+            }
+        }
+    }
+
+    /// The quadratic form of the excess with a generalized inverse of the covariance, and the rank
+    /// of the latter, by elimination of one group after the other.
+    ///
+    /// The covariance is always singular, as the excesses sum to 0, and more so where groups cannot
+    /// be compared; the form is the same for every choice of independent groups.
+    fn statistic(mut self) -> (f64, usize) {
+        let whole: Vec<_> = (0..self.excess.len()).map(|i| self.covariance[i][i]).collect();
+        let mut open: Vec<_> = (0..self.excess.len()).filter(|&i| whole[i] > 0.0).collect();
+        let (mut form, mut rank) = (0.0, 0);
+        while let Some(place) = self.most_independent(&open, &whole) {
+            let pivot = open.swap_remove(place);
+            let variance = self.covariance[pivot][pivot];
+            form += self.excess[pivot].powi(2) / variance;
+            rank += 1;
+            let pivot_row = self.covariance[pivot].clone();
+            for &i in &open {
+                let factor = pivot_row[i] / variance;
+                self.excess[i] -= factor * self.excess[pivot];
+                for &j in &open {
+                    self.covariance[i][j] -= factor * pivot_row[j];
+                }
+            }
+        }
+        (form, rank)
+    }
+
+    /// The place in `open` of the group that keeps most of its variance, if that is enough.
+    fn most_independent(&self, open: &[usize], whole: &[f64]) -> Option<usize> {
+        let kept = |&i: &usize| self.covariance[i][i] / whole[i];
+        let best = (0..open.len()).max_by(|&a, &b| kept(&open[a]).total_cmp(&kept(&open[b])))?;
+        (kept(&open[best]) > INDEPENDENT).then_some(best)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{control, from_birth, mercaptopurine, observation};
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn close(actual: f64, expected: f64, within: f64) {
+        assert!((actual - expected).abs() <= within, "{actual} is not {expected}");
+    }
+
+    /// Published as 16.79; public tests of other programs have these digits from R's `survdiff`.
+    #[test]
+    fn freireich_6_mp_against_placebo() {
+        let test = log_rank(&[mercaptopurine(), control()]).unwrap();
+        close(test.chi_squared, 16.792_940_989_216_5, 1e-9);
+        assert_eq!(test.degrees, 1);
+        close(test.p, 4.168_809_109_3e-5, 1e-12);
+    }
+
+    /// Maintained against not maintained of R's `aml` data, as R's `survdiff` gives it (survival
+    /// 3.8.3; the numbers are in the test data of the crate `survival` 1.1.1).
+    #[test]
+    fn aml_by_maintenance() {
+        let maintained = from_birth(&[9, 13, 18, 23, 31, 34, 48], &[13, 28, 45, 161]);
+        let others = from_birth(&[5, 5, 8, 8, 12, 23, 27, 30, 33, 43, 45], &[16]);
+        let test = log_rank(&[maintained, others]).unwrap();
+        close(test.chi_squared, 3.396_388_699, 1e-8);
+        close(test.p, 0.065_339_322_041, 1e-9);
+    }
+
+    /// Three groups, from the tests of JuliaStats/Survival.jl (`logrank_tests.jl`).
+    #[test]
+    fn three_groups() {
+        let groups = [
+            from_birth(&[1, 1], &[2]),
+            from_birth(&[1, 2, 3], &[2]),
+            from_birth(&[1, 2, 5], &[2, 4]),
+        ];
+        let test = log_rank(&groups).unwrap();
+        close(test.chi_squared, 1.507_214, 1e-5);
+        assert_eq!(test.degrees, 2);
+        close(test.p, (-test.chi_squared / 2.0).exp(), 1e-12); // the tail of chi-squared(2)
+    }
+
+    #[test]
+    fn nothing_to_compare_gives_nothing() {
+        let some = || from_birth(&[1, 2, 3], &[4]);
+        assert_eq!(log_rank::<Vec<Observation>>(&[]), None);
+        assert_eq!(log_rank(&[some()]), None);
+        assert_eq!(log_rank(&[some(), Vec::new()]), None);
+        assert_eq!(log_rank(&[from_birth(&[], &[1, 2]), from_birth(&[], &[3])]), None);
+        assert_eq!(log_rank(&[from_birth(&[0, 0], &[]), from_birth(&[0], &[])]), None);
+        let later = vec![observation(10, 12, true), observation(10, 13, true)];
+        assert_eq!(log_rank(&[some(), later]), None);
+    }
+
+    #[test]
+    fn groups_that_cannot_be_compared_cost_no_degree() {
+        let two = [mercaptopurine(), control()];
+        let later = vec![observation(100, 112, true), observation(100, 113, true)];
+        let mut four = two.to_vec();
+        four.extend([Vec::new(), later]);
+        let (two, four) = (log_rank(&two).unwrap(), log_rank(&four).unwrap());
+        assert_eq!(four.degrees, 1);
+        close(four.chi_squared, two.chi_squared, 1e-9);
+    }
+
+    #[test]
+    fn equal_groups_do_not_differ() {
+        let test = log_rank(&[control(), control(), control()]).unwrap();
+        close(test.chi_squared, 0.0, 1e-12);
+        close(test.p, 1.0, 1e-9);
+    }
+
+    /// Excess and covariance by a plain scan of all observations for every age of an event.
+    fn naive_score(groups: &[Vec<Observation>]) -> (Vec<f64>, Vec<Vec<f64>>) {
+        let k = groups.len();
+        let (mut excess, mut covariance) = (vec![0.0; k], vec![vec![0.0; k]; k]);
+        for t in 0..=30 {
+            let count = |group: &Vec<Observation>, which: fn(&Observation, i64) -> bool| {
+                group.iter().filter(|o| o.is_usable() && which(o, t)).count() as f64
+            };
+            let at_risk = |g| count(g, |o, t| (o.entry == 0 || o.entry < t) && t <= o.time);
+            let events = |g| count(g, |o, t| o.event && o.time == t);
+            let n: f64 = groups.iter().map(at_risk).sum();
+            let d: f64 = groups.iter().map(events).sum();
+            if d == 0.0 {
+                continue;
+            }
+            for i in 0..k {
+                let ni = at_risk(&groups[i]);
+                excess[i] += events(&groups[i]) - d * ni / n;
+                for j in (0..k).filter(|_| n > 1.0) {
+                    let nj = at_risk(&groups[j]);
+                    let spread = if i == j { ni / n * (1.0 - ni / n) } else { -ni * nj / (n * n) };
+                    covariance[i][j] += spread * d * (n - d) / (n - 1.0);
+                }
+            }
+        }
+        (excess, covariance)
+    }
+
+    fn group() -> impl Strategy<Value = Vec<Observation>> {
+        let entry = prop_oneof![2 => Just(0_i64), 1 => 0..12_i64];
+        let life = (entry, 0..20_i64, any::<bool>());
+        prop::collection::vec(life.prop_map(|(e, t, event)| observation(e, t, event)), 0..25)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn two_groups_agree_with_a_plain_scan(a in group(), b in group()) {
+            let groups = [a, b];
+            let (excess, covariance) = naive_score(&groups);
+            let test = log_rank(&groups);
+            prop_assert_eq!(test.is_some(), covariance[0][0] > 1e-9);
+            if let Some(test) = test {
+                let naive = excess[0] * excess[0] / covariance[0][0];
+                prop_assert!((test.chi_squared - naive).abs() <= 1e-8 * (1.0 + naive));
+                prop_assert_eq!(test.degrees, 1);
+                prop_assert!((0.0..=1.0).contains(&test.p));
+            }
+        }
+
+        #[test]
+        fn three_groups_agree_with_a_plain_scan(a in group(), b in group(), c in group()) {
+            let groups = [a, b, c];
+            let (e, v) = naive_score(&groups);
+            let determinant = v[0][0] * v[1][1] - v[0][1] * v[1][0];
+            let test = log_rank(&groups);
+            // The third group is the one that the other two determine.
+            if determinant > 1e-6 {
+                let test = test.unwrap();
+                let naive = (e[0] * e[0] * v[1][1] - 2.0 * e[0] * e[1] * v[0][1]
+                    + e[1] * e[1] * v[0][0]) / determinant;
+                prop_assert!((test.chi_squared - naive).abs() <= 1e-6 * (1.0 + naive));
+                prop_assert_eq!(test.degrees, 2);
+            } else if let Some(test) = test {
+                prop_assert!(test.degrees == 1 && test.chi_squared.is_finite());
+            }
+        }
+    }
+}
