@@ -82,7 +82,7 @@ fn commits(input: &ReportInput<'_>, span: Span) -> Vec<Observation> {
         let Some(start) = measured.plausible.check(committed) else { continue };
         let finished = match measured.attribution.delivered[commit as usize] {
             NONE => None,
-            number => Some(measured.deployments[number as usize].finished_at.max(start)),
+            number => Some(measured.deployments[number as usize].finished_at),
         };
         observations.extend(span.observe(Life { start, appears: start, finished }));
     }

@@ -163,6 +163,11 @@ mod tests {
         let mut story = Story::of_lives(T, &lives);
         let flow = story.report().flow;
         assert_eq!((flow.weeks, flow.deployments_per_week), (4.0, Some(0.75)));
+        // What is committed later does not count as time without deployments, unless asked for.
+        story.as_of = Some(T + 6 * WEEK);
+        assert_eq!(story.report().flow.weeks, 4.0);
+        assert_eq!(story.report_of(None, Some(T + 9 * WEEK)).flow.weeks, 6.0);
+        story.as_of = None;
         // A span from before the first deployment says no more than that.
         let flow = story.report_of(Some(0), None).flow;
         assert_eq!((flow.weeks, flow.deployments_per_week), (4.0, Some(0.75)));

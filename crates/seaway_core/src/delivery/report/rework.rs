@@ -150,6 +150,20 @@ mod tests {
         assert_eq!(report.rework.share, Some(1.0));
     }
 
+    /// A merge brings a commit and its revert, and another revert of what was there.
+    #[test]
+    fn what_a_change_reverts_of_itself_was_never_there() {
+        let mut story = Story::of_lives(T, &[(T + 100, 10)]);
+        let commit = story.commit(T + 200, T + 200, &[1]);
+        let itself = story.commit(T + 201, T + 201, &[commit]);
+        story.history.link_revert(itself, commit);
+        let other = story.commit(T + 202, T + 202, &[itself]);
+        story.history.link_revert(other, 1);
+        story.head = Some(story.commit(T + 203, T + 203, &[1, other]));
+        let rework = story.report().rework;
+        assert_eq!((rework.reverts, rework.reverted, rework.share), (1, 1, Some(1.0)));
+    }
+
     #[test]
     fn rollbacks_take_deployments_back() {
         let lives: Vec<_> = (1..=5).map(|i| (T + i * 100, 10)).collect();

@@ -166,6 +166,7 @@ mod tests {
         assert_eq!(seen(span(Some(1_001), None), 100, 200, Some(300)), None);
         // Its milestones were moved up past the end of the data: not a reason to lose it.
         assert_eq!(seen(span(None, None), 1_500, 1_500, Some(1_500)), event(0, 0));
+        assert_eq!(seen(span(None, Some(1_001)), 1_500, 1_500, Some(1_500)), event(0, 0));
         assert_eq!(seen(span(None, None), 900, 1_500, None), waits(0, 100));
         assert_eq!(seen(span(None, Some(1_000)), 900, 1_500, None), waits(0, 100));
         assert_eq!(seen(span(None, Some(999)), 900, 1_500, None), None);

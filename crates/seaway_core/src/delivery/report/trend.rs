@@ -202,6 +202,16 @@ mod tests {
     }
 
     #[test]
+    fn a_period_is_complete_when_deployments_are_known_for_all_of_it() {
+        for (first, complete) in [(MONDAY, true), (MONDAY + 1, false)] {
+            let lives = [(MONDAY + DAY, HOUR), (MONDAY + 8 * DAY, HOUR)];
+            let trend = Story::of_lives(first, &lives).report().trend;
+            let found: Vec<_> = trend.points.iter().map(|point| point.complete).collect();
+            assert_eq!(found, [complete, false]);
+        }
+    }
+
+    #[test]
     fn the_period_is_the_finest_that_gives_26_points() {
         for (weeks, period, points) in [
             (0, Period::Week, 1),
