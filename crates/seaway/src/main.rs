@@ -1,7 +1,12 @@
 //! Seaway measures time to value. This file only starts it; `cli.rs` shows every verb.
 
+mod cli;
+mod config;
 mod delivery;
+mod error;
 mod git;
 mod pages;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

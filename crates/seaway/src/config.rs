@@ -1,0 +1,191 @@
+//! The configuration: `default.toml`, and what a file of the user sets anew.
+
+use crate::error::Error;
+use crate::git::commit::AuthorPatterns;
+use regex::Regex;
+use regex::bytes::RegexSet;
+use serde::Deserialize;
+use std::path::Path;
+
+const DEFAULTS: &str = include_str!("default.toml");
+
+/// The configuration, checked.
+pub(crate) struct Config {
+    pub(crate) time_zone: jiff::tz::TimeZone,
+    pub(crate) release: Regex,
+    pub(crate) unfinished: Regex,
+    pub(crate) patterns: AuthorPatterns,
+    /// The text of everything that changes what is kept of a commit: part of the cache's name.
+    pub(crate) patterns_text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    organization: Organization,
+    deployments: Deployments,
+    bots: Bots,
+    assistance: Assistance,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Organization {
+    time_zone: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deployments {
+    release: String,
+    unfinished: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bots {
+    authors: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Assistance {
+    authors: Vec<String>,
+    co_author_trailers: Vec<String>,
+    trailers: Vec<String>,
+    lines: Vec<String>,
+}
+
+impl Config {
+    /// Reads the defaults and, over them, the file of the user.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, Error> {
+        let mut table = parse(DEFAULTS, "the built-in defaults")?;
+        if let Some(path) = path {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Error::input(
+                    format!("{name} cannot be read: {error}"),
+                    "check the path of --config",
+                )
+            })?;
+            for (section, value) in parse(&text, &name)? {
+                match (table.get_mut(&section), value) {
+                    (Some(toml::Value::Table(known)), toml::Value::Table(new)) => known.extend(new),
+                    (_, value) => drop(table.insert(section, value)),
+                }
+            }
+        }
+        let file: File = table.try_into().map_err(|error: toml::de::Error| {
+            Error::input(format!("the configuration does not fit: {}", error.message()), HINT)
+        })?;
+        file.check()
+    }
+}
+
+const HINT: &str = "docs/measure.md shows all keys with their defaults";
+
+fn parse(text: &str, name: &str) -> Result<toml::Table, Error> {
+    text.parse().map_err(|error: toml::de::Error| {
+        Error::input(format!("{name} is not TOML: {error}"), HINT)
+    })
+}
+
+impl File {
+    fn check(self) -> Result<Config, Error> {
+        let pattern = |key: &str, error: regex::Error| {
+            Error::input(format!("a pattern of `{key}` cannot be used: {error}"), HINT)
+        };
+        let patterns_text = format!("{:?}{:?}", self.bots, self.assistance);
+        let lower = |words: Vec<String>| words.into_iter().map(|w| w.to_lowercase()).collect();
+        Ok(Config {
+            time_zone: jiff::tz::TimeZone::get(&self.organization.time_zone).map_err(|_| {
+                let zone = &self.organization.time_zone;
+                Error::input(
+                    format!("there is no time zone {zone}"),
+                    "use a name like Europe/Berlin or UTC for organization.time_zone",
+                )
+            })?,
+            release: Regex::new(&self.deployments.release)
+                .map_err(|error| pattern("deployments.release", error))?,
+            unfinished: Regex::new(&self.deployments.unfinished)
+                .map_err(|error| pattern("deployments.unfinished", error))?,
+            patterns: AuthorPatterns {
+                bots: RegexSet::new(&self.bots.authors)
+                    .map_err(|error| pattern("bots.authors", error))?,
+                assistants: RegexSet::new(&self.assistance.authors)
+                    .map_err(|error| pattern("assistance.authors", error))?,
+                co_author_keys: lower(self.assistance.co_author_trailers),
+                assisted_keys: lower(self.assistance.trailers),
+                assisted_lines: self.assistance.lines,
+            },
+            patterns_text,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn release_tags_are_told_from_others() {
+        let config = Config::load(None).unwrap();
+        let is_release =
+            |name: &str| config.release.is_match(name) && !config.unfinished.is_match(name);
+        for name in [
+            "v1.2.3",
+            "1.2",
+            "release_1074",
+            "1.1.0-release",
+            "v1487",
+            "app@2.0.0",
+            "web/v3.1.4",
+            "release-2026-11-23",
+            "2026.11.23",
+            "deploy-20261123-1200",
+            "jq-1.6",
+            "v5.4.0-p1",
+            "foo-bar-1.0.0.Final",
+            "prod-2026-01-02-abc1234",
+            "v1.0.0+build5a3f9e1",
+            "r12",
+        ] {
+            assert!(is_release(name), "{name}");
+        }
+        for name in [
+            "v1.2.3-rc1",
+            "1.0.0-beta.2",
+            "v2.0.0-alpha",
+            "nightly-2026-11-23",
+            "before-refactor",
+            "latest",
+            "v2.0rc1",
+            "v1.0.0-SNAPSHOT",
+            "junio-gpg-pub",
+            "v3.0.0-preview.4",
+        ] {
+            assert!(!is_release(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn bots_and_assistants_are_told_from_people() {
+        let patterns = Config::load(None).unwrap().patterns;
+        for author in [
+            "dependabot[bot] <49699333+dependabot[bot]@users.noreply.github.com>",
+            "Renovate Bot <bot@renovateapp.com>",
+            "bors <bors@rust-lang.org>",
+            "build-bot <ci@example.com>",
+        ] {
+            assert!(patterns.bots.is_match(author.as_bytes()), "{author}");
+        }
+        for author in ["Abbot Smith <abbot@example.com>", "Robot Ic <ric@example.com>"] {
+            assert!(!patterns.bots.is_match(author.as_bytes()), "{author}");
+        }
+        assert!(patterns.assistants.is_match(b"Claude <noreply@anthropic.com>"));
+        assert!(
+            patterns.assistants.is_match(b"Copilot <198982749+Copilot@users.noreply.github.com>")
+        );
+        assert!(!patterns.assistants.is_match(b"Claudette Cursorson <c@example.com>"));
+    }
+}

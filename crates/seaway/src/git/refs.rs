@@ -1,0 +1,175 @@
+//! The default branch and the tags.
+
+use super::commit::split_time;
+use super::{Error, Repository};
+use gix::ObjectId;
+use gix::bstr::{BString, ByteSlice};
+use gix::glob::wildmatch::Mode;
+use gix::objs::{Find, Kind};
+
+/// Links from tag to tag that are followed before a chain counts as broken.
+const TAG_CHAIN_MAX: usize = 64;
+/// Branches that are taken for the default one where nothing says which is, in this order.
+const USUAL_BRANCHES: [&str; 4] = ["main", "master", "trunk", "develop"];
+
+/// The default branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Branch {
+    /// Its short name; `None` where HEAD is detached and nothing else says which it is.
+    pub(crate) name: Option<String>,
+    pub(crate) tip: ObjectId,
+}
+
+/// A tag that leads to a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) name: String,
+    pub(crate) commit: ObjectId,
+    /// The tagger's time; `None` for a lightweight tag and one without a tagger.
+    pub(crate) tagged_at: Option<i64>,
+}
+
+/// The tags that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Tags {
+    pub(crate) commits: Vec<Tag>,
+    /// Names of tags on trees, blobs and missing objects.
+    pub(crate) others: Vec<String>,
+}
+
+/// Whether a name matches as in `git tag --list`.
+pub(crate) fn matches(glob: &str, name: &[u8]) -> bool {
+    gix::glob::wildmatch(glob.into(), name.as_bstr(), Mode::empty())
+}
+
+impl Repository {
+    /// Finds the default branch.
+    ///
+    /// It is the branch that the remote `origin` has for its default; where the local branch of
+    /// that name is checked out, or there is no remote, what HEAD points to; where HEAD is
+    /// detached or unborn, a branch of a usual name; and a detached HEAD itself at last.
+    pub(crate) fn default_branch(&self) -> Option<Branch> {
+        let repository = self.inner.to_thread_local();
+        let head_name = repository.head_name().ok().flatten();
+        let head_short = head_name.map(|name| name.shorten().to_string());
+        let branch = |full: &str, name: &str| {
+            let mut reference = repository.try_find_reference(full).ok()??;
+            let tip = reference.peel_to_id().ok()?.detach();
+            let is_commit = repository.find_header(tip).is_ok_and(|it| it.kind() == Kind::Commit);
+            is_commit.then(|| Branch { name: Some(name.to_owned()), tip })
+        };
+        let origin = repository.try_find_reference("refs/remotes/origin/HEAD").ok().flatten();
+        if let Some(target) =
+            origin.as_ref().and_then(|it| it.target().try_name().map(|n| n.as_bstr().to_string()))
+            && let Some(short) = target.strip_prefix("refs/remotes/origin/")
+            && head_short.as_deref() != Some(short)
+            && let Some(found) = branch(&target, short)
+        {
+            return Some(found);
+        }
+        if let Some(short) = &head_short
+            && let Some(found) = branch(&format!("refs/heads/{short}"), short)
+        {
+            return Some(found);
+        }
+        let usual = USUAL_BRANCHES.iter().find_map(|name| {
+            branch(&format!("refs/heads/{name}"), name)
+                .or_else(|| branch(&format!("refs/remotes/origin/{name}"), name))
+        });
+        usual.or_else(|| {
+            let tip = repository.head_id().ok()?.detach();
+            let is_commit = repository.find_header(tip).is_ok_and(|it| it.kind() == Kind::Commit);
+            is_commit.then_some(Branch { name: None, tip })
+        })
+    }
+
+    /// The names of all tags, in git's order.
+    pub(crate) fn tag_names(&self) -> Result<Vec<(BString, ObjectId)>, Error> {
+        let refs = |error: gix::Error| Error::Refs { reason: error.to_string() };
+        let repository = self.inner.to_thread_local();
+        let mut names = Vec::new();
+        for reference in repository.references().map_err(refs)?.tags().map_err(refs)? {
+            let reference = reference.map_err(refs)?;
+            let Some(target) = reference.target().try_id().map(ToOwned::to_owned) else { continue };
+            let name = reference.name().as_bstr();
+            names.push((name.strip_prefix(b"refs/tags/").unwrap_or(name).into(), target));
+        }
+        Ok(names)
+    }
+
+    /// Follows tags to what they are on. `is_commit` may know a commit without reading it.
+    pub(crate) fn resolve_tags(
+        &self,
+        names: &[(BString, ObjectId)],
+        is_commit: &dyn Fn(&ObjectId) -> bool,
+    ) -> Tags {
+        let repository = self.for_thread();
+        let mut buffer = Vec::new();
+        let mut tags = Tags::default();
+        for (name, target) in names {
+            let name = name.to_str_lossy().into_owned();
+            match follow(&repository, *target, is_commit, &mut buffer) {
+                Some((commit, tagged_at)) => tags.commits.push(Tag { name, commit, tagged_at }),
+                None => tags.others.push(name),
+            }
+        }
+        tags
+    }
+
+    /// The commit that a revision of a deployment record names: a hash, the beginning of one, a
+    /// tag or a branch.
+    pub(crate) fn resolve_revision(&self, revision: &str) -> Option<ObjectId> {
+        let repository = self.for_thread();
+        let mut buffer = Vec::new();
+        let is_hex = revision.len() >= 7 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let by_hash = || {
+            let prefix = gix::hash::Prefix::from_hex(revision).ok()?;
+            let found = repository.objects.lookup_prefix(prefix, None).ok()??.ok()?;
+            follow(&repository, found, &|_| false, &mut buffer)
+        };
+        if let Some((commit, _)) = is_hex.then(by_hash).flatten() {
+            return Some(commit);
+        }
+        let mut reference =
+            ["refs/tags/", "refs/heads/", "refs/remotes/origin/"].iter().find_map(|folder| {
+                repository.try_find_reference(&format!("{folder}{revision}")).ok().flatten()
+            })?;
+        let id = reference.peel_to_id().ok()?.detach();
+        repository.find_header(id).is_ok_and(|it| it.kind() == Kind::Commit).then_some(id)
+    }
+}
+
+/// Follows an object to the commit it is or leads to, and tells when the outermost tag was made.
+fn follow(
+    repository: &gix::Repository,
+    start: ObjectId,
+    is_commit: &dyn Fn(&ObjectId) -> bool,
+    buffer: &mut Vec<u8>,
+) -> Option<(ObjectId, Option<i64>)> {
+    let mut id = start;
+    let mut tagged_at = None;
+    for depth in 0..TAG_CHAIN_MAX {
+        if is_commit(&id) {
+            return Some((id, tagged_at));
+        }
+        match repository.find_header(id).ok()?.kind() {
+            Kind::Commit => return Some((id, tagged_at)),
+            Kind::Tag => {}
+            Kind::Tree | Kind::Blob => return None,
+        }
+        let object = repository.objects.try_find(&id, buffer).ok()??;
+        let headers = object.data.split_str(b"\n").take_while(|line| !line.is_empty());
+        let mut target = None;
+        for line in headers {
+            if let Some(hex) = line.strip_prefix(b"object ") {
+                target = ObjectId::from_hex(hex).ok();
+            } else if let Some(tagger) = line.strip_prefix(b"tagger ")
+                && depth == 0
+            {
+                tagged_at = Some(split_time(tagger).1).filter(|&time| time != i64::MIN);
+            }
+        }
+        id = target?;
+    }
+    None
+}
