@@ -27,7 +27,7 @@ pub enum DeploymentKind {
     First,
     /// Went forward, or to another line of development.
     Normal,
-    /// Went back to an ancestor of the revision that it replaced.
+    /// Went back to an ancestor of the revision that it replaced, which had been deployed before.
     Rollback,
     /// Deployed the revision that was already there.
     Redeployment,
@@ -61,13 +61,22 @@ pub struct Attribution {
     pub kinds: Vec<DeploymentKind>,
     /// For each deployment the rollback that took it back, or [`NONE`].
     pub failed_by: Vec<u32>,
+    /// First deployments of an ancestor of what is live: releases of an older line. They take
+    /// nothing back, and what is live stays so.
+    pub older_lines: Vec<u32>,
 }
 
 /// Attributes every commit of `history` to the deployments, which must be in the order of
 /// [`sort`].
 ///
 /// A walk from each revision stops at commits that are already taken, so each commit is visited
-/// once, whatever the number of deployments. A rollback adds a walk over what it takes back, and
+/// once, whatever the number of deployments.
+///
+/// Going back to an ancestor is a rollback only where that revision was deployed before. A release
+/// of an older line (1.9.4 on the day after 2.1.0) goes to an ancestor too where lines are merged
+/// upwards, and takes nothing back from anyone.
+///
+/// A rollback adds a walk over what it takes back, and
 /// lets later walks pass once more through what is newer than the oldest commit that it took.
 #[must_use]
 pub fn attribute(
@@ -76,19 +85,33 @@ pub fn attribute(
     deployments: &[Deployment],
 ) -> Attribution {
     let mut walk = Walk::new(history, mainline, deployments);
+    // The revision that customers use.
+    let mut live = None;
     for (number, deployment) in deployments.iter().enumerate() {
         let number = number as u32;
-        let kind = match number.checked_sub(1).map(|before| &deployments[before as usize]) {
+        let revision = deployment.revision;
+        let kind = match live {
             None => DeploymentKind::First,
-            Some(before) if before.revision == deployment.revision => DeploymentKind::Redeployment,
-            Some(before) if walk.is_ancestor(deployment.revision, before.revision) => {
-                walk.take_back(number, deployment.revision, before.revision);
-                DeploymentKind::Rollback
+            Some(live) if live == revision => DeploymentKind::Redeployment,
+            Some(live) if walk.is_ancestor(revision, live) => {
+                match walk.was_deployed_before(number, revision) {
+                    true => {
+                        walk.take_back(number, revision, live);
+                        DeploymentKind::Rollback
+                    }
+                    false => {
+                        walk.answer.older_lines.push(number);
+                        DeploymentKind::Normal
+                    }
+                }
             }
             Some(_) => DeploymentKind::Normal,
         };
         if matches!(kind, DeploymentKind::First | DeploymentKind::Normal) {
-            walk.deliver(number, deployment.revision);
+            walk.deliver(number, revision);
+        }
+        if walk.answer.older_lines.last() != Some(&number) {
+            live = Some(revision);
         }
         walk.answer.kinds.push(kind);
     }
@@ -134,6 +157,7 @@ impl<'a> Walk<'a> {
                 baseline: Vec::new(),
                 kinds: Vec::with_capacity(deployments.len()),
                 failed_by: vec![NONE; deployments.len()],
+                older_lines: Vec::new(),
             },
             deployments_of,
             epoch: 0,
@@ -142,6 +166,12 @@ impl<'a> Walk<'a> {
             oldest_pending: NONE,
             stack: Vec::new(),
         }
+    }
+
+    /// Whether a deployment before `number` was of this revision.
+    fn was_deployed_before(&self, number: u32, revision: CommitIndex) -> bool {
+        let numbers = self.deployments_of.get(&revision);
+        numbers.and_then(|numbers| numbers.first()).is_some_and(|&first| first < number)
     }
 
     /// Gives everything that `revision` contains and that is not live to deployment `number`.

@@ -19,7 +19,7 @@ const BINARY_PROBE: usize = 8000;
 /// Bytes of objects one thread keeps.
 const KEPT_OBJECTS: usize = 64 << 20;
 /// Bytes of objects one thread keeps as the base of others in a pack.
-const KEPT_BASES: usize = 64 << 20;
+const KEPT_BASES: usize = 32 << 20;
 /// Bytes that keeping an object takes besides its own: key, lengths, room in the map.
 const OVERHEAD: usize = 96;
 

@@ -238,7 +238,7 @@ fn the_cases_hold_what_matters() {
     let mut runner = TestRunner::deterministic();
     let strategy = case(0..15, 0..11);
     let mut counts = [0; FEATURES.len()];
-    for _ in 0..3_000 {
+    for _ in 0..6_000 {
         let case = strategy.new_tree(&mut runner).unwrap().current();
         let answer = by_the_rules(&case);
         for (count, (_, holds)) in counts.iter_mut().zip(FEATURES) {
@@ -246,6 +246,6 @@ fn the_cases_hold_what_matters() {
         }
     }
     for (count, (name, _)) in counts.into_iter().zip(FEATURES) {
-        assert!(count >= 30, "only {count} of 3000 cases hold {name}");
+        assert!(count >= 30, "only {count} of 6000 cases hold {name}");
     }
 }

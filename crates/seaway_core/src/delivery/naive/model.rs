@@ -138,13 +138,25 @@ impl<'a> Rules<'a> {
         &self.contains[self.landings[number].revision]
     }
 
+    /// The deployment that `number` replaces: the last one before it that was no release of an
+    /// older line.
+    fn replaced(&self, number: usize) -> Option<usize> {
+        (0..number).rev().find(|&before| !self.is_older_line(before))
+    }
+
+    fn is_older_line(&self, number: usize) -> bool {
+        let revision = self.landings[number].revision;
+        let is_new = self.landings[..number].iter().all(|before| before.revision != revision);
+        is_new && self.replaced(number).is_some_and(|before| self.live(before).contains(&revision))
+    }
+
     /// Rule 6, and its last sentence.
     fn deployment_kind(&self, number: usize) -> DeploymentKind {
-        let Some(before) = number.checked_sub(1) else { return DeploymentKind::First };
+        let Some(before) = self.replaced(number) else { return DeploymentKind::First };
         let revision = self.landings[number].revision;
         if self.landings[before].revision == revision {
             DeploymentKind::Redeployment
-        } else if self.live(before).contains(&revision) {
+        } else if self.live(before).contains(&revision) && !self.is_older_line(number) {
             DeploymentKind::Rollback
         } else {
             DeploymentKind::Normal
@@ -153,8 +165,8 @@ impl<'a> Rules<'a> {
 
     /// What deployment `number` takes back: nothing unless it is a rollback (rule 6).
     fn taken_back(&self, number: usize) -> Commits {
-        match self.deployment_kind(number) {
-            DeploymentKind::Rollback => self.live(number - 1) - self.live(number),
+        match (self.deployment_kind(number), self.replaced(number)) {
+            (DeploymentKind::Rollback, Some(before)) => self.live(before) - self.live(number),
             _ => Commits::new(),
         }
     }

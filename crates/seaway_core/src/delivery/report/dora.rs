@@ -110,20 +110,20 @@ fn failed_deployment_recovery_time(input: &ReportInput<'_>, span: Span) -> DoraM
 fn recoveries(input: &ReportInput<'_>, span: Span) -> Vec<Observation> {
     let deployments = &input.measured.deployments;
     let attribution = &input.measured.attribution;
-    let mut live_since = vec![None; deployments.len()];
-    for (number, &rollback) in attribution.failed_by.iter().enumerate() {
-        if rollback == NONE {
-            continue;
-        }
-        let replaced = &deployments[rollback as usize - 1];
-        if deployments[number].revision == replaced.revision {
-            live_since[rollback as usize].get_or_insert(deployments[number].finished_at);
+    let mut live: Vec<Option<(CommitIndex, i64)>> = vec![None; deployments.len()];
+    for (deployment, &rollback) in deployments.iter().zip(&attribution.failed_by).rev() {
+        if rollback != NONE {
+            // The last one taken back is the one that was live, since its first deployment.
+            let found = &mut live[rollback as usize];
+            if found.is_none_or(|(revision, _)| revision == deployment.revision) {
+                *found = Some((deployment.revision, deployment.finished_at));
+            }
         }
     }
     let range = span.deployments(deployments);
     let rollbacks = range.filter(|&number| attribution.kinds[number] == DeploymentKind::Rollback);
     let recovery = |number: usize| {
-        let time = deployments[number].finished_at - live_since[number]?;
+        let time = deployments[number].finished_at - live[number]?.1;
         Some(Observation { entry: 0, time, event: true })
     };
     rollbacks.filter_map(recovery).collect()

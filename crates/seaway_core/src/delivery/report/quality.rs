@@ -2,7 +2,6 @@
 
 use super::build::ReportInput;
 use super::model::Finding;
-use crate::delivery::attribution::DeploymentKind;
 use crate::delivery::history::{CommitIndex, Marks, NONE};
 use crate::delivery::measured::{Change, Status};
 use std::collections::{HashMap, HashSet};
@@ -126,13 +125,15 @@ impl List<'_> {
             measured.later_deployments,
             Vec::new(),
         );
-        let older_lines = self.rollbacks_to_new_revisions();
+        let older_lines = &measured.attribution.older_lines;
+        let name = |&number: &u32| measured.deployments[number as usize].name.clone();
         self.add(
-            "rollbacks_to_new_revisions",
-            "Rollbacks to a revision that had never been deployed: these look like releases of an \
-             older line. Measure each line by itself with --deploys 'tag:…'.",
+            "older_lines",
+            "Deployments of an ancestor of what was live that had never been deployed: releases of \
+             an older line, which take nothing back. To measure one line by itself, name its tags \
+             with --deploys 'tag:…'.",
             older_lines.len(),
-            older_lines.into_iter().take(EXAMPLES).collect(),
+            older_lines.iter().take(EXAMPLES).map(name).collect(),
         );
     }
 
@@ -190,20 +191,6 @@ impl List<'_> {
             true => Vec::new(),
             false => measured.changes.iter().filter(repeats).map(|c| c.commit).collect(),
         }
-    }
-
-    /// The names of rollbacks whose revision was not deployed before them.
-    fn rollbacks_to_new_revisions(&self) -> Vec<String> {
-        let measured = self.input.measured;
-        let mut deployed = HashSet::new();
-        let mut found = Vec::new();
-        for (deployment, kind) in measured.deployments.iter().zip(&measured.attribution.kinds) {
-            let is_new = deployed.insert(deployment.revision);
-            if is_new && *kind == DeploymentKind::Rollback {
-                found.push(deployment.name.clone());
-            }
-        }
-        found
     }
 
     fn commits(&mut self, kind: &'static str, message: &str, commits: &[CommitIndex]) {
@@ -361,14 +348,14 @@ mod tests {
         story.as_of = Some(T + 50);
         assert_eq!(found(&story, "absurd_deployments"), names(&["never"]));
         assert_eq!(found(&story, "later_deployments"), Some((1, Vec::new())));
-        assert_eq!(found(&story, "rollbacks_to_new_revisions"), None);
+        assert_eq!(found(&story, "older_lines"), None);
 
         let mut story = Story::new();
         let old = story.direct(T, T);
         let new = story.direct(T + 1, T + 1);
         story.deploy("2.0", new, T + 2);
         story.deploy("1.9", old, T + 3);
-        assert_eq!(found(&story, "rollbacks_to_new_revisions"), names(&["1.9"]));
+        assert_eq!(found(&story, "older_lines"), names(&["1.9"]));
     }
 
     #[test]
