@@ -66,6 +66,13 @@ impl From<crate::git::Error> for Error {
             Git::NotARepository { .. } => {
                 Self::input(what, "name a folder with a git repository in it, or a URL of one")
             }
+            Git::Scheme { .. } => {
+                Self::input(what, "use an https://, http://, file://, git:// or ssh:// URL")
+            }
+            Git::Clone { .. } => Self::failed(
+                what,
+                "check the URL, the network, and that your git credentials may read it",
+            ),
             Git::Interrupted => Self::Interrupted,
             Git::Missing { .. } | Git::Unreadable { .. } => Self::failed(
                 what,

@@ -4,8 +4,10 @@ mod cli;
 mod config;
 mod delivery;
 mod error;
+mod files;
 mod git;
 mod pages;
+mod progress;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -1,14 +1,18 @@
 //! `seaway measure`.
 
 use super::deployments::{self, Chosen, Spec, parse_time};
-use super::{export, files, page, text};
+use super::{export, page, text};
 use crate::config::Config;
 use crate::error::Error;
+use crate::files;
+use crate::git::cache::{self, Cache};
+use crate::git::clone;
 use crate::git::read::{Course, Graph};
 use crate::git::sizes::{Globs, Pair};
 use crate::git::store::Commits;
-use crate::git::{Repository, read, sizes};
+use crate::git::{Repository, read, sizes, watch_interrupts};
 use crate::pages::words;
+use crate::progress::{Line, State};
 use clap::{Args, ValueEnum};
 use seaway_core::delivery::history::{CommitIndex, Marks};
 use seaway_core::delivery::measured::{Measured, Question, Size, Status};
@@ -17,7 +21,8 @@ use seaway_core::delivery::work::Plausible;
 use seaway_core::time::{DAY, Time, YEAR};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The arguments of `seaway measure`.
 #[derive(Debug, Args)]
@@ -114,10 +119,17 @@ pub(crate) fn run(arguments: &Measure, now: i64) -> Result<(), Error> {
         return Err(Error::input("--since is not before --until", "swap them"));
     }
     let plausible = Plausible { earliest: EARLIEST, latest: now + DAY };
-    let course = Course::default();
+    let course = Course { commits: Arc::default(), interrupted: watch_interrupts() };
 
-    let repository = Repository::open(Path::new(&arguments.repository))?;
-    let mut commits = Commits::new(repository.hash);
+    let home = cache::home();
+    let repository = open(&arguments.repository, home.as_deref(), &course)?;
+    let mut cache = home
+        .filter(|_| !arguments.no_cache)
+        .map(|home| Cache::of(&home, &repository, &config.patterns_text));
+    let mut commits = match &mut cache {
+        Some(cache) => cache.commits(repository.hash),
+        None => Commits::new(repository.hash),
+    };
     let chosen = deployments::choose(
         &repository,
         &config,
@@ -127,8 +139,20 @@ pub(crate) fn run(arguments: &Measure, now: i64) -> Result<(), Error> {
     )?;
     let branch = repository.default_branch();
     let tips: Vec<_> = branch.iter().map(|branch| branch.tip).chain(chosen.tips()).collect();
+    let line = Line::draw({
+        let read = Arc::clone(&course.commits);
+        move || State {
+            what: "reading commits".to_owned(),
+            done: read.load(Ordering::Relaxed) as u64,
+            total: None,
+        }
+    });
     read::read(&repository, &mut commits, &tips, &config.patterns, &course)?;
+    drop(line);
     let graph = read::arrange(&commits, &tips)?;
+    if let Some(cache) = &cache {
+        warn(cache.keep_commits(&commits, &graph));
+    }
     let head = branch.as_ref().and_then(|branch| graph.index_of(&commits, branch.tip));
 
     let globs = (!arguments.path.is_empty()).then(|| Globs::new(&arguments.path));
@@ -146,7 +170,9 @@ pub(crate) fn run(arguments: &Measure, now: i64) -> Result<(), Error> {
     );
     let sizes = match arguments.no_sizes {
         true => None,
-        false => Some(measure_sizes(&repository, &commits, &graph, &measured, &course)?),
+        false => {
+            Some(measure_sizes(&repository, &commits, &graph, &measured, cache.as_mut(), &course)?)
+        }
     };
     let context =
         Context { commits: &commits, graph: &graph, measured: &measured, sizes: sizes.as_deref() };
@@ -158,7 +184,10 @@ pub(crate) fn run(arguments: &Measure, now: i64) -> Result<(), Error> {
         history: &graph.history,
         measured: &measured,
         source: Source {
-            repository: words::clean(&arguments.repository, SUBJECT_CHARS_MAX),
+            repository: words::clean(
+                &clone::without_credentials(&arguments.repository),
+                SUBJECT_CHARS_MAX,
+            ),
             branch: branch.as_ref().and_then(|branch| branch.name.clone()),
             head: branch.as_ref().map(|branch| branch.tip.to_string()),
             deploys: chosen.specs,
@@ -179,6 +208,9 @@ pub(crate) fn run(arguments: &Measure, now: i64) -> Result<(), Error> {
         subject: &|commit| context.subject(commit),
         findings,
     });
+    if course.interrupted.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted);
+    }
     tell(arguments, &report, &context)
 }
 
@@ -239,7 +271,7 @@ fn touches(
         globs,
         repository.threads,
         &done,
-        &course.interrupted,
+        course.interrupted,
     )
     .map_err(crate::git::Error::from)?;
     let mut touches = vec![false; graph.history.len()];
@@ -267,32 +299,74 @@ fn measure_sizes(
     commits: &Commits,
     graph: &Graph,
     measured: &Measured,
+    mut cache: Option<&mut Cache>,
     course: &Course,
 ) -> Result<Vec<Option<Size>>, Error> {
-    let wanted: Vec<usize> = (0..measured.changes.len())
-        .rev()
-        .filter(|&number| {
-            let change = &measured.changes[number];
-            let is_edge = graph.history.commit(change.commit).marks.has(Marks::EDGE);
-            change.status != Status::Baseline && !is_edge
-        })
-        .collect();
+    let kept = cache.as_mut().map(|cache| cache.sizes(commits)).unwrap_or_default();
+    let mut all = vec![None; measured.changes.len()];
+    let mut wanted = Vec::new();
+    for (number, change) in measured.changes.iter().enumerate().rev() {
+        let is_edge = graph.history.commit(change.commit).marks.has(Marks::EDGE);
+        if change.status == Status::Baseline || is_edge {
+            continue;
+        }
+        all[number] = kept.get(&graph.numbers[change.commit as usize]).copied();
+        if all[number].is_none() {
+            wanted.push(number);
+        }
+    }
     let indexes: Vec<CommitIndex> =
         wanted.iter().map(|&number| measured.changes[number].commit).collect();
-    let done = AtomicUsize::new(0);
+    let done = Arc::new(AtomicUsize::new(0));
+    let line = Line::draw({
+        let (done, total) = (Arc::clone(&done), wanted.len() as u64);
+        move || State {
+            what: "reading sizes".to_owned(),
+            done: done.load(Ordering::Relaxed) as u64,
+            total: Some(total),
+        }
+    });
     let found = sizes::measure(
         &repository.inner,
         &pairs(commits, graph, &indexes),
         repository.threads,
         &done,
-        &course.interrupted,
+        course.interrupted,
     )
     .map_err(crate::git::Error::from)?;
-    let mut all = vec![None; measured.changes.len()];
+    drop(line);
+    let mut new = Vec::new();
     for (number, size) in wanted.into_iter().zip(found) {
         all[number] = size;
+        let commit = graph.numbers[measured.changes[number].commit as usize];
+        new.extend(size.map(|size| (commit, size)));
+    }
+    if let Some(cache) = cache {
+        warn(cache.keep_sizes(commits, &kept, &new));
     }
     Ok(all)
+}
+
+/// Opens a repository, after cloning it if it is named by a URL.
+fn open(name: &str, home: Option<&Path>, course: &Course) -> Result<Repository, Error> {
+    if !clone::is_url(name) {
+        return Ok(Repository::open(Path::new(name))?);
+    }
+    let Some(home) = home else {
+        return Err(Error::input("there is no folder to clone into", "set SEAWAY_CACHE or HOME"));
+    };
+    let clones = home.join("clones");
+    std::fs::create_dir_all(&clones).map_err(|error| files::failed(&clones, &error))?;
+    let folder = clones.join(cache::fingerprint(clone::without_credentials(name)) + ".git");
+    clone::clone_or_update(name, &folder, course.interrupted)?;
+    Ok(Repository::open(&folder)?)
+}
+
+/// A cache that cannot be written costs time the next time, and the report nothing.
+fn warn(result: Result<(), Error>) {
+    if let Err(error) = result {
+        let _ = writeln!(anstream::stderr(), "warning: the cache was not kept: {error}");
+    }
 }
 
 const DETACHED: &str = "HEAD is detached and no branch has a usual name: the commit that HEAD \

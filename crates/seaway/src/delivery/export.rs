@@ -1,8 +1,8 @@
 //! `--export DIR`: the rows behind the figures as CSV.
 
 use super::command::Context;
-use super::files;
 use crate::error::Error;
+use crate::files;
 use seaway_core::delivery::history::{CommitIndex, NONE};
 use seaway_core::delivery::mainline::ChangeKind;
 use seaway_core::delivery::measured::{Size, Status};

@@ -3,6 +3,5 @@
 pub(crate) mod command;
 mod deployments;
 mod export;
-mod files;
 mod page;
 mod text;

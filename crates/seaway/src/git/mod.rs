@@ -1,5 +1,7 @@
 //! Reading git repositories. This is the only folder that names gix.
 
+pub(crate) mod cache;
+pub(crate) mod clone;
 pub(crate) mod commit;
 mod packs;
 pub(crate) mod read;
@@ -14,6 +16,7 @@ use packs::Packs;
 use seaway_core::delivery::history::{Commit, Marks};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 /// The hash of an object.
 pub(crate) type Id = ObjectId;
@@ -36,6 +39,12 @@ pub(crate) enum Error {
     /// Parents lead back to where they started.
     #[error("the history runs in a circle; look at `info/grafts` and `git replace --list`")]
     Circle,
+    /// A URL of a kind that is not cloned.
+    #[error("{url} cannot be cloned: the URL is not of a kind that is supported")]
+    Scheme { url: String },
+    /// A repository cannot be cloned or brought up to date.
+    #[error("{url} cannot be cloned: {reason}")]
+    Clone { url: String, reason: String },
     /// The user has had enough.
     #[error("interrupted")]
     Interrupted,
@@ -45,6 +54,14 @@ impl From<sizes::Interrupted> for Error {
     fn from(_: sizes::Interrupted) -> Self {
         Self::Interrupted
     }
+}
+
+/// Makes Ctrl-C set the flag that long work looks at; a second one ends the program at once.
+pub(crate) fn watch_interrupts() -> &'static AtomicBool {
+    // Where signals cannot be handled, Ctrl-C ends the program at once: all files are written
+    // beside their place, so that does no harm either.
+    let _ = gix::interrupt::init_handler_default(1);
+    &gix::interrupt::IS_INTERRUPTED
 }
 
 /// An open repository.

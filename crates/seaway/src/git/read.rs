@@ -6,15 +6,16 @@ use super::store::{Commits, Part, UNRESOLVED, object_id};
 use super::{Error, Repository};
 use gix::ObjectId;
 use seaway_core::delivery::history::{CommitIndex, History};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What a long reading tells others, and is told by them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Course {
     /// Commits read so far.
-    pub(crate) commits: AtomicUsize,
+    pub(crate) commits: Arc<AtomicUsize>,
     /// Set when the user has had enough.
-    pub(crate) interrupted: AtomicBool,
+    pub(crate) interrupted: &'static AtomicBool,
 }
 
 /// Reads what `tips` contain and `known` does not have yet, and adds it to `known`.

@@ -1,0 +1,189 @@
+//! Repositories that are named by a URL: bare copies in the cache.
+
+use super::Error;
+use crate::progress::{Line, State};
+use gix::bstr::ByteSlice;
+use gix::progress::tree::Root;
+use gix::remote::Direction;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The schemes that are cloned. Others could run commands (`ext::`), or are not of git.
+const SCHEMES: [&str; 5] = ["https", "http", "file", "git", "ssh"];
+/// What is copied: branches and tags under their own names, and nothing else.
+const REFSPECS: [&str; 2] = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+
+/// Whether a repository is named by a URL, and not by a path.
+pub(crate) fn is_url(name: &str) -> bool {
+    name.contains("://") || name.contains("::")
+}
+
+/// A URL as it may be shown: without user name, password and token.
+pub(crate) fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+/// Clones a repository bare into `folder`, or brings the copy there up to date.
+///
+/// A clone is made beside its place and moved there once it is whole.
+pub(crate) fn clone_or_update(
+    url: &str,
+    folder: &Path,
+    interrupted: &'static AtomicBool,
+) -> Result<(), Error> {
+    let shown = without_credentials(url);
+    let failed = |reason: String| match interrupted.load(Ordering::Relaxed) {
+        true => Error::Interrupted,
+        false => Error::Clone { url: shown.clone(), reason: reason.replace(url, &shown) },
+    };
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if !scheme.is_some_and(|scheme| SCHEMES.contains(&scheme.as_str())) {
+        return Err(Error::Scheme { url: shown });
+    }
+    let root: Arc<Root> = Root::new();
+    let _line = Line::draw({
+        let root = Arc::clone(&root);
+        move || state(&root)
+    });
+    let progress = root.add_child("fetching");
+    match folder.exists() {
+        true => update(folder, url, progress, interrupted),
+        false => clone(folder, url, progress, interrupted),
+    }
+    .map_err(|error| failed(error.to_string()))
+}
+
+fn clone(
+    folder: &Path,
+    url: &str,
+    progress: gix::progress::tree::Item,
+    interrupted: &AtomicBool,
+) -> gix::Result<()> {
+    let beside = Beside::of(folder);
+    let mut clone = gix::clone::PrepareFetch::new(
+        url,
+        &beside.path,
+        gix::create::Kind::Bare,
+        gix::create::Options::default(),
+        gix::open::Options::default(),
+    )?
+    .configure_remote(|mut remote| {
+        remote.replace_refspecs(REFSPECS, Direction::Fetch)?;
+        Ok(remote.with_fetch_tags(gix::remote::fetch::Tags::None))
+    });
+    let (repository, _) = clone.fetch_only(progress, interrupted)?;
+    forget_credentials(&repository);
+    drop(repository);
+    drop(clone);
+    // Another process may have been first: its copy is as good.
+    match std::fs::rename(&beside.path, folder) {
+        Err(error) if !folder.exists() => Err(gix::Error::from_error(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the URL out of the configuration of the copy: it may hold a token.
+fn forget_credentials(repository: &gix::Repository) {
+    let _ = std::fs::write(
+        repository.git_dir().join("config"),
+        match repository.object_hash() {
+            gix::hash::Kind::Sha256 => {
+                "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectFormat = sha256\n"
+            }
+            _ => "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+        },
+    );
+}
+
+fn update(
+    folder: &Path,
+    url: &str,
+    mut progress: gix::progress::tree::Item,
+    interrupted: &AtomicBool,
+) -> gix::Result<()> {
+    let repository = gix::open(folder)?;
+    let remote = repository
+        .remote_at(url)?
+        .with_refspecs(REFSPECS, Direction::Fetch)?
+        .with_fetch_tags(gix::remote::fetch::Tags::None);
+    let outcome = remote
+        .connect(Direction::Fetch)?
+        .prepare_fetch(&mut progress, gix::remote::ref_map::Options::default())?
+        .receive(&mut progress, interrupted)?;
+    let there: HashSet<Vec<u8>> =
+        outcome.ref_map.remote_refs.iter().map(|it| it.unpack().0.to_vec()).collect();
+    let mut gone = Vec::new();
+    for reference in repository.references()?.all()? {
+        let Ok(reference) = reference else { continue };
+        let name = reference.name().as_bstr();
+        let is_copied = name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/");
+        if is_copied && !there.contains(name.as_bytes()) {
+            gone.push(reference.detach());
+        }
+    }
+    for reference in gone {
+        use gix::refs::transaction::{Change, PreviousValue, RefEdit, RefLog};
+        repository.edit_reference(RefEdit {
+            change: Change::Delete { expected: PreviousValue::Any, log: RefLog::AndReference },
+            name: reference.name,
+            deref: false,
+        })?;
+    }
+    Ok(())
+}
+
+/// What the clone is at: the task that went on last.
+fn state(root: &Root) -> State {
+    let mut tasks = Vec::new();
+    root.sorted_snapshot(&mut tasks);
+    let task = tasks.iter().rev().find_map(|(_, task)| Some((task, task.progress.as_ref()?)));
+    match task {
+        Some((task, value)) => State {
+            what: task.name.clone(),
+            done: value.step.load(Ordering::Relaxed) as u64,
+            total: value.done_at.map(|total| total as u64),
+        },
+        None => State { what: "fetching".to_owned(), done: 0, total: None },
+    }
+}
+
+/// A folder beside its place, removed at the end if it still stands there.
+struct Beside {
+    path: PathBuf,
+}
+
+impl Beside {
+    fn of(folder: &Path) -> Self {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        Self { path: folder.with_file_name(format!(".{name}.{}.tmp", std::process::id())) }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_never_shown() {
+        for (url, shown) in [
+            ("https://user:token@example.com/a/b.git", "https://example.com/a/b.git"),
+            ("https://token@example.com", "https://example.com"),
+            ("https://example.com/a?token=x#y", "https://example.com/a"),
+            ("file:///srv/a@b.git", "file:///srv/a@b.git"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
+}
