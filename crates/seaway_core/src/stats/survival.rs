@@ -113,6 +113,19 @@ impl Curve {
         self.steps.iter().rev().nth(1).is_some_and(|step| step.survival <= 0.0)
     }
 
+    /// The curve as far as it describes those observed: where it fell to 0 early, up to the step
+    /// before that (see [`Curve::exhausted_early`]).
+    ///
+    /// It is the last few of those under observation that bring it down, often at a high age at
+    /// which little was left of it anyway; what it said before stands.
+    #[must_use]
+    pub fn until_exhausted(mut self) -> Self {
+        if self.exhausted_early() {
+            self.steps.retain(|step| step.survival > 0.0);
+        }
+        self
+    }
+
     /// The smallest age at which at most `1 - p` of the lives are without event, for a `p` between
     /// 0 and 1 (both exclusive; any other `p` gives nothing but `None`).
     ///

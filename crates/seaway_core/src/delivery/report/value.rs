@@ -28,15 +28,12 @@ pub(super) struct Spread {
 
 impl Spread {
     pub(super) fn of(observations: &[Observation]) -> Self {
-        Self::from_curve(observations, &Curve::of(observations.iter().copied()))
+        Self::from_curve(observations, &curve_of(observations))
     }
 
     fn from_curve(observations: &[Observation], curve: &Curve) -> Self {
         let n = observations.iter().filter(|seen| seen.event).count();
-        let quantile = |p| match curve.exhausted_early() {
-            true => Estimate::default(),
-            false => estimate(curve.quantile(p)),
-        };
+        let quantile = |p| estimate(curve.quantile(p));
         Self {
             n,
             waiting: observations.len() - n,
@@ -52,20 +49,23 @@ pub(super) fn estimate(quantile: Quantile) -> Estimate {
     Estimate { seconds: quantile.estimate, low: quantile.low, high: quantile.high }
 }
 
-/// The distribution of time to value. A curve that ran out early (see
-/// [`Curve::exhausted_early`]) describes nobody and is not told.
+/// The curve of some observations, as far as it describes them.
+fn curve_of(observations: &[Observation]) -> Curve {
+    Curve::of(observations.iter().copied()).until_exhausted()
+}
+
+/// The distribution of time to value.
 pub(super) fn time_to_value(observations: &[Observation]) -> TimeToValue {
-    let curve = Curve::of(observations.iter().copied());
+    let curve = curve_of(observations);
     let Spread { n, waiting, p50, p85, p95 } = Spread::from_curve(observations, &curve);
-    let told = if curve.exhausted_early() { Curve::default() } else { curve };
     TimeToValue {
         n,
         waiting,
         p50,
         p85,
         p95,
-        within: WITHIN.map(|(seconds, label)| share_within(&told, seconds, label)).into(),
-        curve: curve_points(&told),
+        within: WITHIN.map(|(seconds, label)| share_within(&curve, seconds, label)).into(),
+        curve: curve_points(&curve),
     }
 }
 

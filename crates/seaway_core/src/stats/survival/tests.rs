@@ -209,6 +209,9 @@ fn a_curve_says_when_it_ran_out_early() {
     let early = [observation(0, 2, true), observation(3, 9, true), observation(4, 8, false)];
     let curve = Curve::of(early);
     assert!(curve.exhausted_early());
+    let kept = curve.clone().until_exhausted();
+    assert!(kept.steps().iter().all(|step| step.survival > 0.0));
+    assert!(!kept.exhausted_early());
     assert_eq!(curve.at(8).survival, 0.0);
     assert!(curve.steps().iter().all(|step| step.low.is_none() && step.high.is_none()));
     // A gap without anybody under observation does not end the curve.
