@@ -2,10 +2,12 @@
 
 use super::Error;
 use crate::progress::{Line, State};
-use gix::bstr::ByteSlice;
+use gix::ObjectId;
+use gix::bstr::BString;
 use gix::progress::tree::Root;
+use gix::refs::transaction::{Change, PreviousValue, RefEdit, RefLog};
 use gix::remote::Direction;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,6 +103,7 @@ fn forget_credentials(repository: &gix::Repository) {
     );
 }
 
+/// Brings a copy up to date: asks which references there are, and fetches those that differ.
 fn update(
     folder: &Path,
     url: &str,
@@ -108,34 +111,67 @@ fn update(
     interrupted: &AtomicBool,
 ) -> gix::Result<()> {
     let repository = gix::open(folder)?;
-    let remote = repository
-        .remote_at(url)?
-        .with_refspecs(REFSPECS, Direction::Fetch)?
-        .with_fetch_tags(gix::remote::fetch::Tags::None);
-    let outcome = remote
-        .connect(Direction::Fetch)?
-        .prepare_fetch(&mut progress, gix::remote::ref_map::Options::default())?
-        .receive(&mut progress, interrupted)?;
-    let there: HashSet<Vec<u8>> =
-        outcome.ref_map.remote_refs.iter().map(|it| it.unpack().0.to_vec()).collect();
-    let mut gone = Vec::new();
+    let here = copied_references(&repository)?;
+    let options = gix::remote::ref_map::Options::default;
+    let remote = |specs: &[String]| {
+        let remote = repository.remote_at(url)?.with_fetch_tags(gix::remote::fetch::Tags::None);
+        remote.with_refspecs(specs.iter().map(String::as_str), Direction::Fetch)
+    };
+    let all = REFSPECS.map(ToOwned::to_owned);
+    let (map, _) = remote(&all)?.connect(Direction::Fetch)?.ref_map(&mut progress, options())?;
+    let there: HashMap<BString, ObjectId> = map
+        .remote_refs
+        .iter()
+        .filter_map(|reference| {
+            let (name, target, _) = reference.unpack();
+            Some((name.to_owned(), target?.to_owned()))
+        })
+        .filter(|(name, _)| is_copied(name))
+        .collect();
+    let changed: Vec<String> = there
+        .iter()
+        .filter(|(name, target)| here.get(*name) != Some(target))
+        .map(|(name, _)| format!("+{name}:{name}"))
+        .collect();
+    if !changed.is_empty() {
+        let specs = if changed.len() > SINGLE_REFS_MAX { &all[..] } else { &changed[..] };
+        remote(specs)?
+            .connect(Direction::Fetch)?
+            .prepare_fetch(&mut progress, options())?
+            .receive(&mut progress, interrupted)?;
+    }
+    let gone = here.keys().filter(|name| !there.contains_key(*name));
+    let deletions: Result<Vec<RefEdit>, _> = gone
+        .map(|name| {
+            let name = name.clone().try_into().map_err(gix::Error::from_error)?;
+            let change = Change::Delete { expected: PreviousValue::Any, log: RefLog::AndReference };
+            Ok::<_, gix::Error>(RefEdit { change, name, deref: false })
+        })
+        .collect();
+    repository.edit_references(deletions?)?;
+    Ok(())
+}
+
+/// From how many changed references on all are fetched by pattern.
+const SINGLE_REFS_MAX: usize = 1_000;
+
+fn is_copied(name: &BString) -> bool {
+    name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/")
+}
+
+/// The branches and tags of a copy, with what they point to directly.
+fn copied_references(repository: &gix::Repository) -> gix::Result<HashMap<BString, ObjectId>> {
+    let mut references = HashMap::new();
     for reference in repository.references()?.all()? {
-        let Ok(reference) = reference else { continue };
-        let name = reference.name().as_bstr();
-        let is_copied = name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/");
-        if is_copied && !there.contains(name.as_bytes()) {
-            gone.push(reference.detach());
+        let reference = reference?;
+        let name = reference.name().as_bstr().to_owned();
+        if let Some(target) = reference.target().try_id()
+            && is_copied(&name)
+        {
+            references.insert(name, target.to_owned());
         }
     }
-    for reference in gone {
-        use gix::refs::transaction::{Change, PreviousValue, RefEdit, RefLog};
-        repository.edit_reference(RefEdit {
-            change: Change::Delete { expected: PreviousValue::Any, log: RefLog::AndReference },
-            name: reference.name,
-            deref: false,
-        })?;
-    }
-    Ok(())
+    Ok(references)
 }
 
 /// What the clone is at: the task that went on last.
