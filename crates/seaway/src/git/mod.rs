@@ -120,6 +120,13 @@ impl Repository {
         repository
     }
 
+    /// The same repository with maps of its packs of its own, which go when it does: many looks
+    /// at objects all over a pack would stay in memory beside the packs that are read later.
+    fn apart(&self) -> gix::Repository {
+        let repository = self.for_thread();
+        gix::open(repository.git_dir()).unwrap_or(repository)
+    }
+
     fn packs(&self) -> Packs {
         let repository = self.inner.to_thread_local();
         let store = repository.objects.store_ref();

@@ -103,7 +103,7 @@ impl Repository {
         names: &[(BString, ObjectId)],
         is_commit: &dyn Fn(&ObjectId) -> bool,
     ) -> Tags {
-        let repository = self.for_thread();
+        let repository = self.apart();
         let mut buffer = Vec::new();
         let mut tags = Tags::default();
         for (name, target) in names {
