@@ -137,7 +137,7 @@ pub(crate) fn run(arguments: &Measure, now: i64) -> Result<(), Error> {
         arguments.environment.as_deref(),
         &commits,
     )?;
-    let branch = repository.default_branch();
+    let branch = repository.default_branch()?;
     let tips: Vec<_> = branch.iter().map(|branch| branch.tip).chain(chosen.tips()).collect();
     let line = Line::draw({
         let read = Arc::clone(&course.commits);

@@ -48,39 +48,41 @@ impl Repository {
     /// It is the branch that the remote `origin` has for its default; where the local branch of
     /// that name is checked out, or there is no remote, what HEAD points to; where HEAD is
     /// detached or unborn, a branch of a usual name; and a detached HEAD itself at last.
-    pub(crate) fn default_branch(&self) -> Option<Branch> {
+    ///
+    /// # Errors
+    /// When a branch is there and the commit that it points to is not: a report without a
+    /// mainline would be wrong.
+    pub(crate) fn default_branch(&self) -> Result<Option<Branch>, Error> {
         let repository = self.inner.to_thread_local();
         let head_name = repository.head_name().ok().flatten();
         let head_short = head_name.map(|name| name.shorten().to_string());
-        let branch = |full: &str, name: &str| {
-            let mut reference = repository.try_find_reference(full).ok()??;
-            let tip = reference.peel_to_id().ok()?.detach();
-            let is_commit = repository.find_header(tip).is_ok_and(|it| it.kind() == Kind::Commit);
-            is_commit.then(|| Branch { name: Some(name.to_owned()), tip })
-        };
         let origin = repository.try_find_reference("refs/remotes/origin/HEAD").ok().flatten();
-        if let Some(target) =
-            origin.as_ref().and_then(|it| it.target().try_name().map(|n| n.as_bstr().to_string()))
-            && let Some(short) = target.strip_prefix("refs/remotes/origin/")
-            && head_short.as_deref() != Some(short)
-            && let Some(found) = branch(&target, short)
+        let origin = origin.and_then(|it| Some(it.target().try_name()?.as_bstr().to_string()));
+        let mut candidates: Vec<(String, String)> = Vec::new();
+        if let Some(full) = origin
+            && let Some(short) = full.strip_prefix("refs/remotes/origin/").map(ToOwned::to_owned)
+            && head_short.as_ref() != Some(&short)
         {
-            return Some(found);
+            candidates.push((full, short));
         }
-        if let Some(short) = &head_short
-            && let Some(found) = branch(&format!("refs/heads/{short}"), short)
-        {
-            return Some(found);
+        candidates.extend(head_short.map(|short| (format!("refs/heads/{short}"), short)));
+        for name in USUAL_BRANCHES {
+            candidates.push((format!("refs/heads/{name}"), name.to_owned()));
+            candidates.push((format!("refs/remotes/origin/{name}"), name.to_owned()));
         }
-        let usual = USUAL_BRANCHES.iter().find_map(|name| {
-            branch(&format!("refs/heads/{name}"), name)
-                .or_else(|| branch(&format!("refs/remotes/origin/{name}"), name))
-        });
-        usual.or_else(|| {
-            let tip = repository.head_id().ok()?.detach();
-            let is_commit = repository.find_header(tip).is_ok_and(|it| it.kind() == Kind::Commit);
-            is_commit.then_some(Branch { name: None, tip })
-        })
+        for (full, short) in candidates {
+            let reference = repository.try_find_reference(full.as_str()).ok().flatten();
+            let tip = reference.and_then(|it| it.target().try_id().map(ToOwned::to_owned));
+            if let Some(tip) = tip
+                && is_commit(&repository, tip)?
+            {
+                return Ok(Some(Branch { name: Some(short), tip }));
+            }
+        }
+        match repository.head().ok().and_then(|head| Some(head.id()?.detach())) {
+            Some(tip) if is_commit(&repository, tip)? => Ok(Some(Branch { name: None, tip })),
+            _ => Ok(None),
+        }
     }
 
     /// The names of all tags, in git's order.
@@ -136,6 +138,15 @@ impl Repository {
             })?;
         let id = reference.peel_to_id().ok()?.detach();
         repository.find_header(id).is_ok_and(|it| it.kind() == Kind::Commit).then_some(id)
+    }
+}
+
+/// Whether an object is a commit.
+fn is_commit(repository: &gix::Repository, id: ObjectId) -> Result<bool, Error> {
+    match repository.try_find_header(id) {
+        Ok(Some(header)) => Ok(header.kind() == Kind::Commit),
+        Ok(None) => Err(Error::Missing { id }),
+        Err(error) => Err(Error::Unreadable { id, reason: error.to_string() }),
     }
 }
 
