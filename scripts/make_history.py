@@ -5,7 +5,7 @@ The same arguments give the same hashes. Of every five commits one goes directly
 three to a branch, and the fifth merges that branch. Deployments are tags, spread evenly along the
 mainline; there may be more of them than places on it.
 
-    git init --bare big
+    git init --bare --initial-branch main big
     scripts/make_history.py --commits 200000 --deployments 13000 | git -C big fast-import
     git -C big pack-refs --all && git -C big repack -adfq
 """

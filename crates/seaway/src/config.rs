@@ -147,7 +147,7 @@ mod tests {
             "v5.4.0-p1",
             "foo-bar-1.0.0.Final",
             "prod-2026-01-02-abc1234",
-            "v1.0.0+build5a3f9e1",
+            "v1.0.0+5a3f9e1",
             "r12",
         ] {
             assert!(is_release(name), "{name}");

@@ -94,10 +94,16 @@ impl Page {
         self.prose(
             0,
             &format!(
-                "{} ({} to {}): {}, because {}.",
-                counted(report.deployments.count, "deployment", "deployments"),
-                day(report.deployments.first),
-                day(report.deployments.last),
+                "{}{}: {}, because {}.",
+                sentence(&counted(report.deployments.count, "deployment", "deployments")),
+                match report.deployments.count {
+                    0 => String::new(),
+                    _ => format!(
+                        " ({} to {})",
+                        day(report.deployments.first),
+                        day(report.deployments.last)
+                    ),
+                },
                 deploys.join(", "),
                 clean(&source.reason, 200),
             ),
@@ -194,7 +200,7 @@ impl Page {
                 ]
             })
             .collect();
-        self.table(&["", "n", "p50", "95 % interval", "share of time"], &rows);
+        self.table(&["", "n", "p50", "95 % interval", "share"], &rows);
     }
 
     fn size(&mut self, size: &SizeReport) {
@@ -243,17 +249,18 @@ impl Page {
     fn flow(&mut self, flow: &Flow) {
         self.heading("Flow");
         let per_week = flow.deployments_per_week.map_or("not known".to_owned(), decimal);
-        self.prose(
-            2,
-            &format!("{per_week} deployments a week over {} weeks.", decimal(flow.weeks)),
-        );
+        let weeks = match flow.weeks > 0.0 {
+            true => format!(" over {} weeks", decimal(flow.weeks)),
+            false => String::new(),
+        };
+        self.prose(2, &format!("Deployments a week: {per_week}{weeks}."));
         if let (Some(median), Some(mean)) =
             (flow.changes_per_deployment_p50, flow.changes_per_deployment_mean)
         {
             self.prose(
                 2,
                 &format!(
-                    "{} changes in a delivering deployment at the median, {} at the mean (n = {}).",
+                    "Changes in a delivering deployment: {} at the median, {} at the mean (n = {}).",
                     decimal(median),
                     decimal(mean),
                     count(flow.delivering_deployments)
@@ -289,7 +296,7 @@ impl Page {
             2,
             &format!(
                 "{}, {} reverted{share}.",
-                counted(rework.reverts, "revert", "reverts"),
+                sentence(&counted(rework.reverts, "revert", "reverts")),
                 changes(rework.reverted)
             ),
         );
@@ -297,12 +304,18 @@ impl Page {
             0 => String::new(),
             n => format!("; {} on record as not successful", count(n)),
         };
+        let taken_back = match rework.rollbacks {
+            0 => String::new(),
+            _ => format!(
+                " that took back {}",
+                counted(rework.failed_deployments, "deployment", "deployments")
+            ),
+        };
         self.prose(
             2,
             &format!(
-                "{} that took back {}; {}{unsuccessful}.",
-                counted(rework.rollbacks, "rollback", "rollbacks"),
-                counted(rework.failed_deployments, "deployment", "deployments"),
+                "{}{taken_back}; {}{unsuccessful}.",
+                sentence(&counted(rework.rollbacks, "rollback", "rollbacks")),
                 counted(rework.redeployments, "redeployment", "redeployments"),
             ),
         );
@@ -377,6 +390,12 @@ fn sample(n: usize, waiting: usize) -> String {
         0 => format!("{} delivered, none waiting.", changes(n)),
         _ => format!("{} delivered, {} waiting and counted as such.", changes(n), count(waiting)),
     }
+}
+
+/// A text with a capital at its beginning.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or(String::new(), |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn changes(n: usize) -> String {
