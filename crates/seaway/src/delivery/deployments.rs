@@ -89,7 +89,7 @@ pub(crate) fn choose(
             |name: &str| config.release.is_match(name) && !config.unfinished.is_match(name);
         let releases: Vec<_> =
             all.iter().filter(|(name, _)| is_release(&name.to_string())).cloned().collect();
-        let tags = repository.resolve_tags(&releases, &|id| known.find(id.as_slice()).is_some());
+        let tags = repository.resolve_tags(&releases, &|id| known.find(id.as_slice()).is_some())?;
         if tags.commits.is_empty() {
             chosen.merges = true;
             chosen.specs = vec![Spec::Merges.to_string()];
@@ -126,7 +126,7 @@ pub(crate) fn choose(
             format!("No tag matches; the repository has {} tags.", all.len())
         });
     }
-    let tags = repository.resolve_tags(&named, &|id| known.find(id.as_slice()).is_some());
+    let tags = repository.resolve_tags(&named, &|id| known.find(id.as_slice()).is_some())?;
     chosen.add_tags(tags.commits, tags.others);
     chosen.merges = specs.contains(&Spec::Merges);
     for spec in specs {
@@ -177,7 +177,7 @@ impl Chosen {
             finished_at: tag.tagged_at,
         }));
         self.finding("tag_without_commit", others, |_| {
-            "Tags that lead to no commit (a tree, a blob, or nothing): left out.".to_owned()
+            "Tags that lead to no commit (but to a tree or a blob): left out.".to_owned()
         });
     }
 

@@ -28,10 +28,10 @@ pub(crate) enum Error {
     #[error("{} is not a git repository that can be read: {reason}", path.display())]
     NotARepository { path: PathBuf, reason: String },
     /// An object that the history needs is not there.
-    #[error("commit {id} is missing from the repository; `git fsck` tells more")]
+    #[error("object {id} is missing from the repository; `git fsck` tells more")]
     Missing { id: ObjectId },
     /// An object that the history needs cannot be read.
-    #[error("commit {id} cannot be read: {reason}; `git fsck` tells more")]
+    #[error("object {id} cannot be read: {reason}; `git fsck` tells more")]
     Unreadable { id: ObjectId, reason: String },
     /// The references cannot be read.
     #[error("the references cannot be read: {reason}; `git fsck` tells more")]

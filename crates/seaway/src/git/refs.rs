@@ -33,7 +33,7 @@ pub(crate) struct Tag {
 #[derive(Debug, Default)]
 pub(crate) struct Tags {
     pub(crate) commits: Vec<Tag>,
-    /// Names of tags on trees, blobs and missing objects.
+    /// Names of tags on trees and blobs.
     pub(crate) others: Vec<String>,
 }
 
@@ -104,18 +104,18 @@ impl Repository {
         &self,
         names: &[(BString, ObjectId)],
         is_commit: &dyn Fn(&ObjectId) -> bool,
-    ) -> Tags {
+    ) -> Result<Tags, Error> {
         let repository = self.apart();
         let mut buffer = Vec::new();
         let mut tags = Tags::default();
         for (name, target) in names {
             let name = name.to_str_lossy().into_owned();
-            match follow(&repository, *target, is_commit, &mut buffer) {
+            match follow(&repository, *target, is_commit, &mut buffer)? {
                 Some((commit, tagged_at)) => tags.commits.push(Tag { name, commit, tagged_at }),
                 None => tags.others.push(name),
             }
         }
-        tags
+        Ok(tags)
     }
 
     /// The commit that a revision of a deployment record names: a hash, the beginning of one, a
@@ -127,7 +127,7 @@ impl Repository {
         let by_hash = || {
             let prefix = gix::hash::Prefix::from_hex(revision).ok()?;
             let found = repository.objects.lookup_prefix(prefix, None).ok()??.ok()?;
-            follow(&repository, found, &|_| false, &mut buffer)
+            follow(&repository, found, &|_| false, &mut buffer).ok()?
         };
         if let Some((commit, _)) = is_hex.then(by_hash).flatten() {
             return Some(commit);
@@ -151,24 +151,48 @@ fn is_commit(repository: &gix::Repository, id: ObjectId) -> Result<bool, Error> 
 }
 
 /// Follows an object to the commit it is or leads to, and tells when the outermost tag was made.
+/// `None` if it leads to something else.
+///
+/// # Errors
+/// When an object on the way is missing or damaged: it is not known then what was deployed.
 fn follow(
     repository: &gix::Repository,
     start: ObjectId,
     is_commit: &dyn Fn(&ObjectId) -> bool,
     buffer: &mut Vec<u8>,
-) -> Option<(ObjectId, Option<i64>)> {
+) -> Result<Option<(ObjectId, Option<i64>)>, Error> {
     let mut id = start;
     let mut tagged_at = None;
     for depth in 0..TAG_CHAIN_MAX {
+        let unreadable = |reason: String| Error::Unreadable { id, reason };
         if is_commit(&id) {
-            return Some((id, tagged_at));
+            return Ok(Some((id, tagged_at)));
         }
-        match repository.find_header(id).ok()?.kind() {
-            Kind::Commit => return Some((id, tagged_at)),
+        let header = repository
+            .try_find_header(id)
+            .map_err(|error| unreadable(error.to_string()))?
+            .ok_or(Error::Missing { id })?;
+        match header.kind() {
+            Kind::Commit => return Ok(Some((id, tagged_at))),
             Kind::Tag => {}
-            Kind::Tree | Kind::Blob => return None,
+            kind @ (Kind::Tree | Kind::Blob) => {
+                // Damage can make a commit look like something else: believe only what fits its
+                // hash.
+                let object = repository.objects.try_find(&id, buffer);
+                let object = object.map_err(|error| unreadable(error.to_string()))?;
+                let hash =
+                    object.and_then(|it| gix::objs::compute_hash(id.kind(), kind, it.data).ok());
+                return match hash == Some(id) {
+                    true => Ok(None),
+                    false => Err(unreadable("its contents do not fit its hash".to_owned())),
+                };
+            }
         }
-        let object = repository.objects.try_find(&id, buffer).ok()??;
+        let object = repository
+            .objects
+            .try_find(&id, buffer)
+            .map_err(|error| unreadable(error.to_string()))?
+            .ok_or(Error::Missing { id })?;
         let headers = object.data.split_str(b"\n").take_while(|line| !line.is_empty());
         let mut target = None;
         for line in headers {
@@ -180,7 +204,7 @@ fn follow(
                 tagged_at = Some(split_time(tagger).1).filter(|&time| time != i64::MIN);
             }
         }
-        id = target?;
+        id = target.ok_or_else(|| unreadable("it is a tag of nothing".to_owned()))?;
     }
-    None
+    Ok(None)
 }

@@ -243,7 +243,14 @@ fn git_command(home: &Path, folder: &Path) -> Command {
         .env("LC_ALL", "C")
         .env("TZ", "UTC")
         .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
-        .args(["-c", "protocol.file.allow=always", "-c", "gc.auto=0", "-c", "commit.gpgSign=false"]);
+        .args([
+            "-c",
+            "protocol.file.allow=always",
+            "-c",
+            "gc.auto=0",
+            "-c",
+            "commit.gpgSign=false",
+        ]);
     command
 }
 

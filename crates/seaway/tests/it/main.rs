@@ -1,6 +1,17 @@
 //! Seaway through its public face: the program, run on real repositories made by real git.
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
 
+mod govuk;
 mod interrupt;
 mod lang;
+mod measure;
+mod measure_files;
+mod survive;
+mod survive_damage;
 mod tidy;
 mod urls;

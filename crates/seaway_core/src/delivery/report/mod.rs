@@ -1,6 +1,6 @@
 //! What `measure` tells its user.
 //!
-//! [`build`] turns a measured history into a [`Report`]. `span` decides which changes a span of
+//! [`build()`] turns a measured history into a [`Report`]. `span` decides which changes a span of
 //! time sees, `value` estimates their distribution, and every part of the report has a file of its
 //! own: `trend` (with `period`), `stages`, `size`, `flow`, `rework`, `dora`, `dimensions` and
 //! `quality`.

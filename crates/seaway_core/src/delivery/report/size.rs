@@ -123,8 +123,16 @@ fn finding(
 fn lines(group: &SizeQuartile) -> String {
     match (group.lines_min, group.lines_max) {
         (1, 1) => "1 line".to_owned(),
-        (min, max) if min == max => format!("{min} lines"),
-        (min, max) => format!("{min} to {max} lines"),
+        (min, max) if min == max => format!("{} lines", count(min)),
+        (min, max) => format!("{} to {} lines", count(min), count(max)),
+    }
+}
+
+/// A whole number with its thousands set apart: `409,934`.
+fn count(n: u64) -> String {
+    match n {
+        0..1_000 => n.to_string(),
+        _ => format!("{},{:03}", count(n / 1_000), n % 1_000),
     }
 }
 
