@@ -105,14 +105,9 @@ impl Score {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{control, from_birth, mercaptopurine, observation};
+    use super::super::samples::{close, control, from_birth, mercaptopurine, observation};
     use super::*;
     use proptest::prelude::*;
-
-    #[track_caller]
-    fn close(actual: f64, expected: f64, within: f64) {
-        assert!((actual - expected).abs() <= within, "{actual} is not {expected}");
-    }
 
     /// Published as 16.79; public tests of other programs have these digits from R's `survdiff`.
     #[test]

@@ -64,13 +64,9 @@ fn centered_ranks(values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::close;
     use super::*;
     use proptest::prelude::*;
-
-    #[track_caller]
-    fn close(actual: f64, expected: f64, within: f64) {
-        assert!((actual - expected).abs() <= within, "{actual} is not {expected}");
-    }
 
     /// The example of `ci.spear` in Bonett's R package statpsych, which has ties:
     /// <https://dgbonett.github.io/statpsych/reference/ci.spear.html>.

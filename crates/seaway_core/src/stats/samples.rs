@@ -24,3 +24,9 @@ pub(super) fn mercaptopurine() -> Vec<Observation> {
 pub(super) fn control() -> Vec<Observation> {
     from_birth(&[1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23], &[])
 }
+
+/// Asserts that two figures are equal but for rounding.
+#[track_caller]
+pub(super) fn close(actual: f64, expected: f64, within: f64) {
+    assert!((actual - expected).abs() <= within, "{actual} is not {expected}");
+}
