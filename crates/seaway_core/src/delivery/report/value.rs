@@ -1,6 +1,7 @@
 //! The distribution of time to value: quantiles, shares and the curve.
 
 use super::model::{CurvePoint, Estimate, Share, TimeToValue};
+use crate::stats::proportion::wilson;
 use crate::stats::survival::{Band, Curve, Observation, Quantile};
 use crate::time::{DAY, HOUR, MONTH, WEEK, humanize};
 
@@ -74,8 +75,27 @@ fn share_within(curve: &Curve, within_seconds: i64, label: &'static str) -> Shar
     // Where nobody of this age was observed and nobody was delivered before, nothing is known.
     let observed = curve.steps().last().is_some_and(|last| within_seconds <= last.time);
     let share = (observed || survival < 1.0).then_some(1.0 - survival);
-    let (low, high) = (high.map(|high| 1.0 - high), low.map(|low| 1.0 - low));
+    let (low, high) = match (survival, share) {
+        (_, None) => (None, None),
+        (0.0 | 1.0, Some(_)) => bounds_at_the_end(curve, within_seconds, survival),
+        _ => (high.map(|high| 1.0 - high), low.map(|low| 1.0 - low)),
+    };
     Share { within_seconds, label, share, low, high }
+}
+
+/// The interval of a share of none or all, where the band of the curve has no width: Wilson's, on
+/// those still under observation at that age where none was delivered, and on those delivered
+/// where all were. Both leave out the censored, which only widens it.
+fn bounds_at_the_end(curve: &Curve, age: i64, survival: f64) -> (Option<f64>, Option<f64>) {
+    let steps = curve.steps();
+    let interval = if survival > 0.0 {
+        let left = steps.iter().find(|step| step.time >= age).map_or(0, |step| step.at_risk);
+        wilson(0, left)
+    } else {
+        let delivered = steps.iter().map(|step| step.events).sum();
+        wilson(delivered, delivered)
+    };
+    (interval.map(|it| it.low), interval.map(|it| it.high))
 }
 
 fn curve_points(curve: &Curve) -> Vec<CurvePoint> {
@@ -109,6 +129,18 @@ pub(super) fn noise(p: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_of_none_and_all_have_intervals_too() {
+        let lives = [2 * HOUR; 10].map(|time| Observation { entry: 0, time, event: true });
+        let value = time_to_value(&lives);
+        let [hour, day] = [&value.within[0], &value.within[1]];
+        // Wilson for 0 of 10 and 10 of 10: Newcombe (1998), 0 to .2775 and its mirror.
+        assert_eq!((hour.share, hour.low), (Some(0.0), Some(0.0)));
+        assert!((hour.high.unwrap() - 0.2775).abs() < 1e-4);
+        assert_eq!((day.share, day.high), (Some(1.0), Some(1.0)));
+        assert!((day.low.unwrap() - 0.7225).abs() < 1e-4);
+    }
 
     fn lives(events: &[i64], censored: &[i64]) -> Vec<Observation> {
         let of = |ages: &[i64], event| -> Vec<_> {
