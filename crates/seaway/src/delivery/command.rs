@@ -18,7 +18,7 @@ use seaway_core::delivery::history::{CommitIndex, Marks};
 use seaway_core::delivery::measured::{Measured, Question, Size, Status};
 use seaway_core::delivery::report::{self, Finding, Report, ReportInput, Source};
 use seaway_core::delivery::work::Plausible;
-use seaway_core::time::{DAY, Time, YEAR};
+use seaway_core::time::{DAY, Time};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,9 +97,6 @@ impl Context<'_> {
 
 /// Characters of a subject that are shown and exported.
 const SUBJECT_CHARS_MAX: usize = 200;
-/// Git was made in 2005, and imported histories go back to the first version control of 1972:
-/// what is older than that is a clock that was never set.
-const EARLIEST: i64 = 2 * YEAR;
 
 /// Measures a repository and tells the result.
 ///
@@ -118,7 +115,7 @@ pub(crate) fn run(arguments: &Measure, now: i64) -> Result<(), Error> {
     {
         return Err(Error::input("--since is not before --until", "swap them"));
     }
-    let plausible = Plausible { earliest: EARLIEST, latest: now + DAY };
+    let plausible = Plausible { earliest: Plausible::EARLIEST, latest: now + DAY };
     let course = Course { commits: Arc::default(), interrupted: watch_interrupts() };
 
     let home = cache::home();

@@ -79,6 +79,11 @@ impl<'a> CommitReader<'a> {
         }
     }
 
+    /// A reader of commits that an event tells, whatever hash their repository uses.
+    pub(crate) fn of_events(patterns: &'a AuthorPatterns) -> Self {
+        Self::new(patterns, gix::hash::Kind::longest())
+    }
+
     /// Reads the body of a commit object.
     ///
     /// Headers are told apart as git does: `tree`, parents, `author`, `committer`, in this order,

@@ -2,6 +2,7 @@
 
 use super::history::{CommitIndex, History, Marks, NONE};
 use super::mainline::Mainline;
+use serde::{Deserialize, Serialize};
 use std::collections::{BinaryHeap, HashMap};
 
 /// A successful deployment of a known revision, as attribution sees it.
@@ -21,7 +22,8 @@ pub fn sort(deployments: &mut [Deployment]) {
 }
 
 /// What a deployment was, seen against the one that it replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeploymentKind {
     /// The first of the history: the baseline.
     First,

@@ -4,9 +4,11 @@ use super::attribution::{Attribution, Deployment, attribute, sort};
 use super::history::{Commit, CommitIndex, History, Marks, NONE};
 use super::mainline::{ChangeKind, Mainline};
 use super::work::{Clocks, Plausible, clocks};
+use serde::{Deserialize, Serialize};
 
 /// Where a change or a commit stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// In the first deployment, or at the edge of a truncated history: not measured (rule 3).
     Baseline,

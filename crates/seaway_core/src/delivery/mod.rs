@@ -8,10 +8,12 @@
 //! and `report` tells what it means.
 
 pub mod attribution;
+pub mod facts;
 pub mod history;
 pub mod mainline;
 pub mod measured;
 pub mod report;
+pub mod view;
 pub mod work;
 
 #[cfg(test)]

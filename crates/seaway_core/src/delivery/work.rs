@@ -24,6 +24,10 @@ pub struct Plausible {
 }
 
 impl Plausible {
+    /// Git was made in 2005, and imported histories go back to the first version control of 1972:
+    /// what is older than that is a clock that was never set.
+    pub const EARLIEST: i64 = 2 * crate::time::YEAR;
+
     /// The time, if it is plausible.
     #[must_use]
     pub fn check(self, time: i64) -> Option<i64> {

@@ -1,0 +1,213 @@
+//! What is computed from the facts of one service: the rows behind every figure.
+//!
+//! Rows are plain values with a canonical JSON form, so that equal views are equal bytes. Times are
+//! Unix seconds; `None` means *not known*.
+
+use super::attribution::DeploymentKind;
+use super::measured::Status;
+use serde::{Deserialize, Serialize};
+
+/// A moment of a change, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Milestone {
+    /// The earliest commit was authored.
+    Authored,
+    /// The pull request was opened.
+    Opened,
+    /// The first review was submitted.
+    Reviewed,
+    /// The first approval that still counts was given.
+    Approved,
+    /// The change reached the mainline.
+    Merged,
+    /// The first build that contains it had succeeded.
+    Built,
+    /// The deployment that delivered it finished.
+    Deployed,
+}
+
+impl Milestone {
+    /// All, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Authored,
+        Self::Opened,
+        Self::Reviewed,
+        Self::Approved,
+        Self::Merged,
+        Self::Built,
+        Self::Deployed,
+    ];
+
+    /// The word of pages and of JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authored => "authored",
+            Self::Opened => "opened",
+            Self::Reviewed => "reviewed",
+            Self::Approved => "approved",
+            Self::Merged => "merged",
+            Self::Built => "built",
+            Self::Deployed => "deployed",
+        }
+    }
+}
+
+/// When a change reached each milestone. Mended by rule 9: the moments that are known never go
+/// down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestones(pub [Option<i64>; 7]);
+
+impl Milestones {
+    /// The moment of one.
+    #[must_use]
+    pub fn get(&self, milestone: Milestone) -> Option<i64> {
+        self.0[milestone as usize]
+    }
+
+    /// Sets the moment of one.
+    pub fn set(&mut self, milestone: Milestone, moment: Option<i64>) {
+        self.0[milestone as usize] = moment;
+    }
+
+    /// The first known moment: where the clock starts.
+    #[must_use]
+    pub fn start(&self) -> Option<i64> {
+        self.0.iter().copied().flatten().next()
+    }
+
+    /// The stages: for each known milestone but the first, the one that it ends and the seconds
+    /// since the known milestone before it. A missing milestone merges its stage into the next, so
+    /// the stages of a delivered change sum to its time to value.
+    pub fn stages(&self) -> impl Iterator<Item = (Milestone, i64)> + '_ {
+        let mut before = None;
+        Milestone::ALL.into_iter().filter_map(move |milestone| {
+            let moment = self.get(milestone)?;
+            let since = before.replace(moment)?;
+            Some((milestone, moment - since))
+        })
+    }
+}
+
+/// One change as one service has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeRow {
+    /// The commit on the mainline: its name.
+    pub change: String,
+    /// How it reached the mainline: `merge` or `direct`.
+    pub kind: String,
+    /// Its place on the mainline, oldest first.
+    pub position: u32,
+    /// The pull request that brought it.
+    pub pull_request: Option<String>,
+    /// What it is about: the title of its pull request or its subject; not escaped.
+    pub subject: String,
+    /// `Name <email>`: shown on its own page and nowhere else.
+    pub author: String,
+    /// The non-merge commits that it brought.
+    pub commits: u32,
+    /// Where it stands.
+    pub status: Status,
+    /// Whether it reverts another change.
+    pub reverts: bool,
+    /// Whether all of it was written by bots.
+    pub bot: bool,
+    /// Whether any of it was written with the help of AI.
+    pub assisted: bool,
+    /// Whether it rests on assumed parents: nobody could read the repository.
+    pub approximate: bool,
+    /// When it reached each milestone.
+    pub milestones: Milestones,
+    /// Milestones that were moved up to the one before them (rule 9).
+    pub moved: Vec<Milestone>,
+    /// The deployment that delivered it and stayed.
+    pub deployment: Option<String>,
+}
+
+impl ChangeRow {
+    /// Whether it belongs in the distribution of time to value: delivered or waiting, with a clock.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        matches!(self.status, Status::Delivered | Status::Waiting)
+            && self.milestones.start().is_some()
+    }
+}
+
+/// One deployment of one service in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentRow {
+    /// Its name, unique in its environment.
+    pub name: String,
+    /// The environment.
+    pub environment: String,
+    /// Whether customers use this environment: only then it delivers.
+    pub production: bool,
+    /// The commit that became live, where it is known.
+    pub revision: Option<String>,
+    /// Whether `revision` is in the known history. What is not known delivers nothing and is
+    /// listed under data quality.
+    pub linked: bool,
+    /// When it started.
+    pub started_at: Option<i64>,
+    /// When it finished; `None` while it runs.
+    pub finished_at: Option<i64>,
+    /// Whether it became live; `None` while it runs.
+    pub succeeded: Option<bool>,
+    /// What it was against the one before it; `None` unless it is a linked success in production.
+    pub kind: Option<DeploymentKind>,
+    /// Changes that it delivered and that stayed.
+    pub changes: u32,
+    /// The deployment that it replaced.
+    pub replaced: Option<String>,
+    /// What showed that it failed: the name of a rollback or the identifier of an incident.
+    pub failed_by: Option<String>,
+    /// When service was back to normal after it failed.
+    pub recovered_at: Option<i64>,
+    /// Whether it was not planned but made to mend an incident (DORA's rework rate).
+    pub unplanned: bool,
+    /// Where people see it.
+    pub url: Option<String>,
+}
+
+/// One incident of one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncidentRow {
+    /// Its identifier.
+    pub id: String,
+    /// What it is about; not escaped.
+    pub title: String,
+    /// When it was first reported.
+    pub opened_at: Option<i64>,
+    /// When it was resolved, if it is.
+    pub resolved_at: Option<i64>,
+    /// The deployment that it belongs to: the latest earlier production success of the service,
+    /// within the window of the configuration.
+    pub deployment: Option<String>,
+    /// Where people see it.
+    pub url: Option<String>,
+}
+
+/// Something that could not be linked or understood, or that was mended.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FindingRow {
+    /// A stable name for programs: `unknown_revision`, `assumed_parents` …
+    pub kind: String,
+    /// What it concerns: a hash, a deployment, an incident.
+    pub subject: String,
+}
+
+/// All rows of one service, each kind in its order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Changes along the mainline, oldest first.
+    pub changes: Vec<ChangeRow>,
+    /// Deployments by the time they finished, then by name; those that run come last.
+    pub deployments: Vec<DeploymentRow>,
+    /// Incidents by the time they opened, then by identifier.
+    pub incidents: Vec<IncidentRow>,
+    /// What to know of the data, sorted.
+    pub findings: Vec<FindingRow>,
+    /// The newest moment of the service's data: of commits, deployments and incidents.
+    pub newest: Option<i64>,
+}
