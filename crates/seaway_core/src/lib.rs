@@ -4,6 +4,8 @@
 //! This crate is pure. It performs no I/O, is not async, never reads a clock or the environment,
 //! and never prints: whatever it needs is an argument.
 
+pub mod catalog;
 pub mod delivery;
+pub mod paths;
 pub mod stats;
 pub mod time;

@@ -79,7 +79,6 @@ impl<'a> CommitReader<'a> {
         }
     }
 
-    #[expect(dead_code, reason = "the intake is wired next")]
     /// A reader of commits that an event tells, whatever hash their repository uses.
     pub(crate) fn of_events(patterns: &'a AuthorPatterns) -> Self {
         Self::new(patterns, gix::hash::Kind::longest())

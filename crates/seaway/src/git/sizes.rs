@@ -8,7 +8,6 @@
 //!   64 MiB (git: 512 MiB, `core.bigFileThreshold`), so that memory stays bounded.
 //! - `-diff`, `binary` and `diff=…` in `.gitattributes` are not looked at.
 
-mod globs;
 mod lines;
 mod objects;
 mod renames;
@@ -18,8 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gix::{ObjectId, ThreadSafeRepository};
 use seaway_core::delivery::measured::Size;
+use seaway_core::paths::Globs;
 
-pub(crate) use globs::Globs;
 use lines::Lines;
 use objects::Objects;
 use trees::Change;

@@ -85,7 +85,7 @@ impl Milestones {
         Milestone::ALL.into_iter().filter_map(move |milestone| {
             let moment = self.get(milestone)?;
             let since = before.replace(moment)?;
-            Some((milestone, moment - since))
+            Some((milestone, moment.saturating_sub(since)))
         })
     }
 }

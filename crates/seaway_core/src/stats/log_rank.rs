@@ -1,6 +1,7 @@
 //! The log-rank test: whether groups differ in how fast their events come.
 
-use super::risk::{Moment, Observation, sweep};
+use super::life_table::LifeTable;
+use super::risk::{Observation, sweep};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 /// The part of its variance that a group must keep, once other groups are accounted for, to count
@@ -29,10 +30,31 @@ pub struct LogRank {
 pub fn log_rank<G: AsRef<[Observation]>>(groups: &[G]) -> Option<LogRank> {
     let groups: Vec<_> = groups.iter().map(AsRef::as_ref).collect();
     let mut score = Score::new(groups.len());
-    sweep(&groups, |moment| score.add(moment));
-    let (chi_squared, degrees) = score.statistic();
-    let distribution = ChiSquared::new(degrees as f64).ok()?;
-    Some(LogRank { chi_squared, degrees, p: distribution.sf(chi_squared) })
+    let mut counts = Vec::with_capacity(groups.len());
+    sweep(&groups, |moment| {
+        counts.clear();
+        let both = moment.at_risk.iter().zip(moment.events);
+        counts.extend(both.map(|(&at_risk, &events)| (at_risk as f64, events as f64)));
+        score.add(&counts);
+    });
+    score.result()
+}
+
+/// Compares groups of which only life tables are known by the log-rank test, with those of an
+/// interval of ages treated like those of one age. `None` as for [`log_rank`].
+#[must_use]
+pub fn log_rank_of_tables(tables: &[&LifeTable]) -> Option<LogRank> {
+    let longest = tables.iter().map(|table| table.rows().len()).max().unwrap_or(0);
+    let mut score = Score::new(tables.len());
+    let mut counts = Vec::with_capacity(tables.len());
+    for bucket in 0..longest {
+        counts.clear();
+        counts.extend(tables.iter().map(|table| {
+            table.rows().get(bucket).map_or((0.0, 0.0), |row| (row.at_risk, row.events as f64))
+        }));
+        score.add(&counts);
+    }
+    score.result()
 }
 
 /// Events beyond those expected by group, and the covariance of these numbers.
@@ -46,27 +68,32 @@ impl Score {
         Self { excess: vec![0.0; groups], covariance: vec![vec![0.0; groups]; groups] }
     }
 
-    fn add(&mut self, moment: &Moment<'_>) {
-        let events: usize = moment.events.iter().sum();
-        if events == 0 {
+    /// Adds an age, given the lives at risk and the events of each group.
+    fn add(&mut self, groups: &[(f64, f64)]) {
+        let d: f64 = groups.iter().map(|(_, events)| events).sum();
+        if d <= 0.0 {
             return;
         }
-        let everybody: usize = moment.at_risk.iter().sum();
-        let (d, n) = (events as f64, everybody as f64);
-        for (group, excess) in self.excess.iter_mut().enumerate() {
-            *excess += moment.events[group] as f64 - d * moment.at_risk[group] as f64 / n;
+        let n: f64 = groups.iter().map(|(at_risk, _)| at_risk).sum();
+        for ((at_risk, events), excess) in groups.iter().zip(&mut self.excess) {
+            *excess += events - d * at_risk / n;
         }
-        if everybody == events {
+        if n <= d {
             return; // All had their event, so its distribution over the groups was certain.
         }
         let scale = d * (n - d) / (n - 1.0);
-        let shares: Vec<_> = moment.at_risk.iter().map(|&count| count as f64 / n).collect();
-        for (i, row) in self.covariance.iter_mut().enumerate() {
-            for (j, cell) in row.iter_mut().enumerate() {
+        for ((i, row), (at_risk, _)) in self.covariance.iter_mut().enumerate().zip(groups) {
+            for ((j, cell), (other, _)) in row.iter_mut().enumerate().zip(groups) {
                 let same = if i == j { 1.0 } else { 0.0 };
-                *cell += scale * shares[i] * (same - shares[j]);
+                *cell += scale * (at_risk / n) * (same - other / n);
             }
         }
+    }
+
+    fn result(self) -> Option<LogRank> {
+        let (chi_squared, degrees) = self.statistic();
+        let distribution = ChiSquared::new(degrees as f64).ok()?;
+        Some(LogRank { chi_squared, degrees, p: distribution.sf(chi_squared) })
     }
 
     /// The quadratic form of the excess with a generalized inverse of the covariance, and the rank

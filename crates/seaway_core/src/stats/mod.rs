@@ -1,5 +1,8 @@
 //! Statistics of durations, some of which have not ended yet.
 
+pub(crate) mod bytes;
+pub mod histogram;
+pub mod life_table;
 mod log_rank;
 pub mod proportion;
 pub mod rank;

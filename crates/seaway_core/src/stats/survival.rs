@@ -4,10 +4,11 @@
 //! Ages are whole seconds. Intervals are pointwise, at 95 %, from Greenwood's variance on the scale
 //! of `ln(-ln S)` (Kalbfleisch and Prentice 1980), which keeps them within 0 and 1.
 
-pub use super::log_rank::{LogRank, log_rank};
+pub use super::log_rank::{LogRank, log_rank, log_rank_of_tables};
 pub use super::risk::Observation;
 
 use super::Z95;
+use super::life_table::LifeTable;
 use super::risk::sweep;
 
 /// How far above `1 - p` a survival may lie and still count as having reached it.
@@ -74,21 +75,39 @@ impl Curve {
     /// [`Curve::ignored`].
     pub fn of(observations: impl IntoIterator<Item = Observation>) -> Self {
         let observations: Vec<_> = observations.into_iter().collect();
-        let mut steps = Vec::new();
-        let mut survival = 1.0;
-        let mut variance = 0.0; // of the logarithm of survival, by Greenwood
+        let mut estimate = Estimate::default();
         sweep(&[&observations], |moment| {
             let (at_risk, events) = (moment.at_risk[0], moment.events[0]);
-            let left = at_risk - events;
-            survival *= left as f64 / at_risk as f64;
-            if left > 0 {
-                variance += events as f64 / (at_risk as f64 * left as f64);
-            }
-            let (low, high) = log_log_band(survival, variance).unzip();
-            let censored = moment.censored[0];
-            steps.push(Step { time: moment.time, at_risk, events, censored, survival, low, high });
+            estimate.fall(at_risk as f64, events);
+            estimate.step(moment.time, at_risk, events, moment.censored[0]);
         });
-        Self { steps, ignored: observations.iter().filter(|seen| !seen.is_usable()).count() }
+        let ignored = observations.iter().filter(|seen| !seen.is_usable()).count();
+        Self { steps: estimate.steps, ignored }
+    }
+
+    /// Estimates the curve from a life table: each interval of ages with an event or a censoring
+    /// is a step at its middle.
+    ///
+    /// Events of one interval count as if each had an age of its own. Where it ends everybody,
+    /// that gives a second step with the last but one of them, from which the lower bound of a
+    /// quantile can be known, as it would be if the ages were.
+    #[must_use]
+    pub fn of_table(table: &LifeTable) -> Self {
+        let mut estimate = Estimate::default();
+        for row in table.rows().iter().filter(|row| row.events + row.censored > 0) {
+            let at_risk = row.at_risk.round() as usize;
+            let mut events = row.events as usize;
+            let mut exposed = row.at_risk;
+            if row.events as f64 >= row.at_risk && events > 1 && !row.exact {
+                estimate.fall(exposed, events - 1);
+                estimate.step(row.time, at_risk, events - 1, 0);
+                exposed -= (events - 1) as f64;
+                events = 1;
+            }
+            estimate.fall(exposed, events);
+            estimate.step(row.time, exposed.round() as usize, events, row.censored as usize);
+        }
+        Self { steps: estimate.steps, ignored: 0 }
     }
 
     /// The steps, by ascending age. Empty when nothing was observed.
@@ -201,6 +220,40 @@ impl Curve {
             }
         }
         kept
+    }
+}
+
+/// A curve in the making.
+struct Estimate {
+    steps: Vec<Step>,
+    survival: f64,
+    /// Of the logarithm of survival, by Greenwood.
+    variance: f64,
+}
+
+impl Default for Estimate {
+    fn default() -> Self {
+        Self { steps: Vec::new(), survival: 1.0, variance: 0.0 }
+    }
+}
+
+impl Estimate {
+    /// Lets the curve fall by the events among those at risk, of whom there are as many at least.
+    fn fall(&mut self, at_risk: f64, events: usize) {
+        if events == 0 {
+            return;
+        }
+        let left = at_risk - events as f64;
+        self.survival *= left / at_risk;
+        if left > 0.0 {
+            self.variance += events as f64 / (at_risk * left);
+        }
+    }
+
+    fn step(&mut self, time: i64, at_risk: usize, events: usize, censored: usize) {
+        let survival = self.survival;
+        let (low, high) = log_log_band(survival, self.variance).unzip();
+        self.steps.push(Step { time, at_risk, events, censored, survival, low, high });
     }
 }
 

@@ -453,6 +453,33 @@ fn globs_match_as_git_pathspecs_do() {
     assert_eq!(repo.touched(None, before, &[]), Some(false));
 }
 
+/// Patterns and paths of few letters, so that they meet often, compared with gitoxide's matcher.
+#[test]
+fn wildcards_match_as_in_gitoxide() {
+    use gix::glob::wildmatch::Mode;
+    let letters = b"ab/*?[]!^-\\:";
+    let mut state = 1_u64;
+    let mut next = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut matched = 0;
+    for _ in 0..100_000 {
+        // A pattern without a wildcard means folders as well, which gitoxide's matcher does not.
+        let pattern: Vec<u8> = std::iter::once(b'?')
+            .chain((0..next(9)).map(|_| letters[next(letters.len())]))
+            .collect();
+        let path: Vec<u8> = (0..=next(7)).map(|_| letters[next(4)]).collect();
+        let expected =
+            gix::glob::wildmatch(pattern.as_slice().into(), path.as_slice().into(), Mode::empty());
+        let text = String::from_utf8_lossy(&pattern);
+        assert_eq!(Globs::new([&pattern]).matches(&path), expected, "{text} on {path:?}");
+        matched += usize::from(expected);
+    }
+    assert!(matched > 1_000, "{matched}");
+}
+
 #[test]
 fn both_names_of_a_renamed_file_count_as_touched() {
     let repo = Repo::new();

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use gix::ObjectId;
+use seaway_core::paths::Globs;
 
-use super::globs::Globs;
 use super::objects::{Objects, empty};
 
 /// Folders within folders that are followed; a deeper tree counts as one that cannot be read, so

@@ -164,7 +164,7 @@ pub struct PullRequest {
     /// hides this from git.
     #[serde(skip_serializing_if = "Earliest::is_none")]
     pub authored_at: Earliest,
-    /// Reviews by identifier: the earliest [`REVIEWS_MAX`].
+    /// Reviews by identifier: the [`REVIEWS_MAX`] smallest identifiers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reviews: BTreeMap<String, Review>,
 }
@@ -377,10 +377,10 @@ impl Merge for PullRequest {
                 })
                 .or_insert(review);
         }
+        // By identifier and not by time: the time of a review may still change, and one that was
+        // dropped must never have to come back.
         while self.reviews.len() > REVIEWS_MAX {
-            let last = self.reviews.iter().map(|(id, review)| (review.at, id)).max();
-            let Some((_, id)) = last.map(|(at, id)| (at, id.clone())) else { break };
-            self.reviews.remove(&id);
+            self.reviews.pop_last();
         }
     }
 }

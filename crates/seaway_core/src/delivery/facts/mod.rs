@@ -8,9 +8,15 @@
 //! and in any order; the same set of events always leaves the same entities.
 //!
 //! Times are Unix seconds. Whoever makes facts leaves out times that are not plausible, bounds the
-//! length of every text, and names repositories by [`repository_name`].
+//! length of every text and of every list (by the constants beside them: merging keeps to them, a
+//! single fact must too), leaves line breaks out of names, and names repositories by
+//! [`repository_name`].
 
+#[cfg(test)]
+pub(super) mod cases;
 mod entity;
+#[cfg(test)]
+mod laws;
 mod merge;
 
 pub use entity::*;
@@ -39,6 +45,31 @@ pub enum Scope {
     /// An artifact, by its identifier (a package URL): the revision that it was made of, and the
     /// services that deployed it.
     Artifact(String),
+}
+
+impl Scope {
+    /// The scope as one word and a name, as it is stored: `repository github.com/owner/name`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Repository(name) => format!("repository {name}"),
+            Self::Service(name) => format!("service {name}"),
+            Self::Artifact(name) => format!("artifact {name}"),
+        }
+    }
+
+    /// The scope of a [`key`](Self::key); `None` where it is none.
+    #[must_use]
+    pub fn of_key(key: &str) -> Option<Self> {
+        let (word, name) = key.split_once(' ')?;
+        let name = name.to_owned();
+        match word {
+            "repository" => Some(Self::Repository(name)),
+            "service" => Some(Self::Service(name)),
+            "artifact" => Some(Self::Artifact(name)),
+            _ => None,
+        }
+    }
 }
 
 /// The name of a repository that all sources agree on, made from any of its URLs:
@@ -74,6 +105,16 @@ pub fn repository_name(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_is_what_its_key_says() {
+        for make in [Scope::Repository, Scope::Service, Scope::Artifact] {
+            let scope = make("a name with spaces".to_owned());
+            assert_eq!(Scope::of_key(&scope.key()), Some(scope));
+        }
+        assert_eq!(Scope::of_key("branch main"), None);
+        assert_eq!(Scope::of_key("service"), None);
+    }
 
     #[test]
     fn all_urls_of_a_repository_give_one_name() {

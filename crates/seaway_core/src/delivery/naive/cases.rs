@@ -14,39 +14,39 @@ use std::fmt;
 use std::ops::Range;
 
 /// The earliest time that the cases believe.
-pub(super) const EARLIEST: i64 = 0;
+pub(in crate::delivery) const EARLIEST: i64 = 0;
 /// The latest time that the cases believe.
-pub(super) const LATEST: i64 = 1_000;
+pub(in crate::delivery) const LATEST: i64 = 1_000;
 /// How many pieces of work there are to choose from.
 const WORKS: usize = 20;
 
 /// One history with deployments and what is asked of it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Case {
-    pub(super) commits: Vec<Node>,
-    pub(super) picks: Vec<(usize, usize)>,
-    pub(super) reverts: Vec<(usize, usize)>,
-    pub(super) deployments: Vec<Landing>,
-    pub(super) head: Option<usize>,
-    pub(super) as_of: Option<i64>,
+pub(in crate::delivery) struct Case {
+    pub(in crate::delivery) commits: Vec<Node>,
+    pub(in crate::delivery) picks: Vec<(usize, usize)>,
+    pub(in crate::delivery) reverts: Vec<(usize, usize)>,
+    pub(in crate::delivery) deployments: Vec<Landing>,
+    pub(in crate::delivery) head: Option<usize>,
+    pub(in crate::delivery) as_of: Option<i64>,
 }
 
 /// A commit.
 #[derive(Clone)]
-pub(super) struct Node {
-    pub(super) parents: Vec<usize>,
-    pub(super) authored: i64,
-    pub(super) committed: i64,
-    pub(super) work: usize,
-    pub(super) marks: Marks,
+pub(in crate::delivery) struct Node {
+    pub(in crate::delivery) parents: Vec<usize>,
+    pub(in crate::delivery) authored: i64,
+    pub(in crate::delivery) committed: i64,
+    pub(in crate::delivery) work: usize,
+    pub(in crate::delivery) marks: Marks,
 }
 
 /// A deployment.
 #[derive(Clone)]
-pub(super) struct Landing {
-    pub(super) name: String,
-    pub(super) revision: usize,
-    pub(super) finished_at: i64,
+pub(in crate::delivery) struct Landing {
+    pub(in crate::delivery) name: String,
+    pub(in crate::delivery) revision: usize,
+    pub(in crate::delivery) finished_at: i64,
 }
 
 /// On one line, so that a failing case can be read as a whole.
@@ -67,7 +67,7 @@ impl fmt::Debug for Landing {
 
 impl Case {
     /// For each commit all that it contains, itself too.
-    pub(super) fn containments(&self) -> Vec<BTreeSet<usize>> {
+    pub(in crate::delivery) fn containments(&self) -> Vec<BTreeSet<usize>> {
         let mut contains: Vec<BTreeSet<usize>> = Vec::new();
         for (index, commit) in self.commits.iter().enumerate() {
             let mut all = BTreeSet::from([index]);
@@ -80,7 +80,7 @@ impl Case {
     }
 
     /// The case as the real code takes it.
-    pub(super) fn history(&self) -> History {
+    pub(in crate::delivery) fn history(&self) -> History {
         let mut history = History::with_capacity(self.commits.len());
         for node in &self.commits {
             let parents: Vec<_> = node.parents.iter().map(|&parent| index(parent)).collect();
@@ -98,7 +98,7 @@ impl Case {
     }
 
     /// The question that goes with [`Case::history`].
-    pub(super) fn question(&self) -> Question {
+    pub(in crate::delivery) fn question(&self) -> Question {
         let deployment = |landing: &Landing| Deployment {
             name: landing.name.clone(),
             revision: index(landing.revision),
@@ -137,7 +137,7 @@ struct DeploymentGene {
 }
 
 /// Cases with so many commits and deployments.
-pub(super) fn case(
+pub(in crate::delivery) fn case(
     commits: Range<usize>,
     deployments: Range<usize>,
 ) -> impl Strategy<Value = Case> {

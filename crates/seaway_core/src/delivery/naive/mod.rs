@@ -3,7 +3,7 @@
 //!
 //! `model` is that implementation, `cases` makes the histories.
 
-mod cases;
+pub(super) mod cases;
 mod model;
 
 use super::attribution::DeploymentKind;

@@ -6,7 +6,7 @@
 //! show instability.
 
 use super::build::ReportInput;
-use super::model::{DoraMeasure, Flow, Rework};
+use super::model::{DoraMeasure, Estimate, Flow, Rework};
 use super::span::{Life, Span};
 use super::value::Spread;
 use crate::delivery::attribution::DeploymentKind;
@@ -14,6 +14,11 @@ use crate::delivery::history::{CommitIndex, NONE};
 use crate::delivery::measured::Status;
 use crate::stats::proportion::wilson;
 use crate::stats::survival::Observation;
+
+pub(in crate::delivery) const LEAD_TIME: &str = "change lead time";
+pub(in crate::delivery) const RECOVERY_TIME: &str = "failed deployment recovery time";
+pub(in crate::delivery) const FAIL_RATE: &str = "change fail rate";
+pub(in crate::delivery) const REWORK_RATE: &str = "deployment rework rate";
 
 /// Builds the five measures, in DORA's order.
 pub(super) fn of(
@@ -25,19 +30,11 @@ pub(super) fn of(
     let deployments = span.deployments(&input.measured.deployments).len();
     vec![
         change_lead_time(input, span),
-        DoraMeasure {
-            name: "deployment frequency",
-            unit: Some("per week"),
-            n: Some(deployments),
-            value: flow.deployments_per_week,
-            low: None,
-            high: None,
-            note: "Successful deployments a week over the time that was looked at.".to_owned(),
-        },
+        frequency(deployments, flow.deployments_per_week),
         failed_deployment_recovery_time(input, span),
         change_fail_rate(deployments, rework),
         DoraMeasure {
-            name: "deployment rework rate",
+            name: REWORK_RATE,
             unit: None,
             n: None,
             value: None,
@@ -50,20 +47,56 @@ pub(super) fn of(
     ]
 }
 
+/// Deployment frequency.
+pub(in crate::delivery) fn frequency(deployments: usize, per_week: Option<f64>) -> DoraMeasure {
+    DoraMeasure {
+        name: "deployment frequency",
+        unit: Some("per week"),
+        n: Some(deployments),
+        value: per_week,
+        low: None,
+        high: None,
+        note: "Successful deployments a week over the time that was looked at.".to_owned(),
+    }
+}
+
+/// A measure that is a median of durations.
+pub(in crate::delivery) fn median(
+    name: &'static str,
+    n: usize,
+    p50: Estimate,
+    note: String,
+) -> DoraMeasure {
+    let Estimate { seconds: value, low, high } = p50;
+    DoraMeasure { name, unit: Some("seconds"), n: Some(n), value, low, high, note }
+}
+
+/// A measure that is the share of deployments for which something holds.
+pub(in crate::delivery) fn rate(
+    name: &'static str,
+    count: usize,
+    deployments: usize,
+    note: &str,
+) -> DoraMeasure {
+    let rate = wilson(count, deployments);
+    DoraMeasure {
+        name,
+        unit: Some("share"),
+        n: Some(deployments),
+        value: rate.map(|rate| rate.share),
+        low: rate.map(|rate| rate.low),
+        high: rate.map(|rate| rate.high),
+        note: note.to_owned(),
+    }
+}
+
 fn change_lead_time(input: &ReportInput<'_>, span: Span) -> DoraMeasure {
     let Spread { n, waiting, p50, .. } = Spread::of(&commits(input, span));
-    DoraMeasure {
-        name: "change lead time",
-        unit: Some("seconds"),
-        n: Some(n),
-        value: p50.seconds,
-        low: p50.low,
-        high: p50.high,
-        note: format!(
-            "The median time from commit to deployment, by commit; commits that wait ({waiting}) \
-             are in it as not delivered yet. Commits with an absurd commit date are left out."
-        ),
-    }
+    let note = format!(
+        "The median time from commit to deployment, by commit; commits that wait ({waiting}) are \
+         in it as not delivered yet. Commits with an absurd commit date are left out."
+    );
+    median(LEAD_TIME, n, p50, note)
 }
 
 /// What the span sees of all commits after the baseline, each from its committer time on.
@@ -91,18 +124,9 @@ fn commits(input: &ReportInput<'_>, span: Span) -> Vec<Observation> {
 
 fn failed_deployment_recovery_time(input: &ReportInput<'_>, span: Span) -> DoraMeasure {
     let recoveries = recoveries(input, span);
-    let p50 = Spread::of(&recoveries).p50;
-    DoraMeasure {
-        name: "failed deployment recovery time",
-        unit: Some("seconds"),
-        n: Some(recoveries.len()),
-        value: p50.seconds,
-        low: p50.low,
-        high: p50.high,
-        note: "The median time from a deployment that was rolled back to the end of its rollback. \
-               Incidents are not in git, so fixes by a new deployment do not show here."
-            .to_owned(),
-    }
+    let note = "The median time from a deployment that was rolled back to the end of its rollback. \
+                Incidents are not in git, so fixes by a new deployment do not show here.";
+    median(RECOVERY_TIME, recoveries.len(), Spread::of(&recoveries).p50, note.to_owned())
 }
 
 /// For each rollback of the span how long what it replaced had been live: since the first
@@ -130,18 +154,9 @@ fn recoveries(input: &ReportInput<'_>, span: Span) -> Vec<Observation> {
 }
 
 fn change_fail_rate(deployments: usize, rework: &Rework) -> DoraMeasure {
-    let rate = wilson(rework.failed_deployments, deployments);
-    DoraMeasure {
-        name: "change fail rate",
-        unit: Some("share"),
-        n: Some(deployments),
-        value: rate.map(|rate| rate.share),
-        low: rate.map(|rate| rate.low),
-        high: rate.map(|rate| rate.high),
-        note: "The share of deployments that a rollback took back. It is at least this: other \
-               failures do not show in git."
-            .to_owned(),
-    }
+    let note = "The share of deployments that a rollback took back. It is at least this: other \
+                failures do not show in git.";
+    rate(FAIL_RATE, rework.failed_deployments, deployments, note)
 }
 
 #[cfg(test)]

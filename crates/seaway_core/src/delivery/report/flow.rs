@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use std::ops::Range;
 
 /// The bands of [`Flow::waiting_by_age`]: below how many seconds, and their names.
-const AGES: [(i64, &str); 4] =
+pub(in crate::delivery) const AGES: [(i64, &str); 4] =
     [(DAY, "under a day"), (WEEK, "under a week"), (MONTH, "under a month"), (i64::MAX, "older")];
 
 /// How many of the oldest waiting changes are named.

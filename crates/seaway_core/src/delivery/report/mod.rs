@@ -7,7 +7,7 @@
 
 mod build;
 mod dimensions;
-mod dora;
+pub(in crate::delivery) mod dora;
 #[cfg(test)]
 mod fixture;
 mod flow;
@@ -22,4 +22,10 @@ mod trend;
 mod value;
 
 pub use build::{ReportInput, build};
+pub(in crate::delivery) use flow::AGES;
 pub use model::*;
+pub(in crate::delivery) use period::midnight;
+#[cfg(test)]
+pub(in crate::delivery) use span::{Life, Span};
+pub(in crate::delivery) use trend::{MOST_POINTS, finding};
+pub(in crate::delivery) use value::{Spread, time_to_value_of_curve};

@@ -14,13 +14,13 @@ const FINEST_FIRST: [Period; 4] = [Period::Week, Period::Month, Period::Quarter,
 impl Period {
     /// The finest period of which at most `points` cover the days from `first` to `last`; the
     /// year, where even years are more.
-    pub(super) fn finest(first: Date, last: Date, points: i64) -> Self {
+    pub(in crate::delivery) fn finest(first: Date, last: Date, points: i64) -> Self {
         let fits = |period: &Self| period.number(last) - period.number(first) < points;
         FINEST_FIRST.into_iter().find(fits).unwrap_or(Self::Year)
     }
 
     /// The number of the period that a day is in; the next period has the next number.
-    pub(super) fn number(self, day: Date) -> i64 {
+    pub(in crate::delivery) fn number(self, day: Date) -> i64 {
         let (year, month) = (i64::from(day.year()), i64::from(day.month()) - 1);
         match self {
             Self::Week => (day.duration_since(FIRST_MONDAY).as_hours() / 24).div_euclid(7),
@@ -31,7 +31,7 @@ impl Period {
     }
 
     /// The first day of a period; `None` outside the years that a calendar can say.
-    pub(super) fn first_day(self, number: i64) -> Option<Date> {
+    pub(in crate::delivery) fn first_day(self, number: i64) -> Option<Date> {
         let of = |per_year: i64| {
             let year = i16::try_from(number.div_euclid(per_year)).ok()?;
             let month = number.rem_euclid(per_year) * (12 / per_year) + 1;
@@ -49,7 +49,7 @@ impl Period {
     }
 
     /// What a period is called, by its first day: `2026-W48`, `2026-11`, `2026-Q4`, `2026`.
-    pub(super) fn label(self, first_day: Date) -> String {
+    pub(in crate::delivery) fn label(self, first_day: Date) -> String {
         let (year, month) = (first_day.year(), first_day.month());
         match self {
             Self::Week => {
@@ -63,7 +63,7 @@ impl Period {
     }
 
     /// The period in a sentence.
-    pub(super) fn noun(self) -> &'static str {
+    pub(in crate::delivery) fn noun(self) -> &'static str {
         match self {
             Self::Week => "week",
             Self::Month => "month",
@@ -74,13 +74,13 @@ impl Period {
 }
 
 /// The local day of a moment; `None` outside the years that a calendar can say.
-pub(super) fn day_of(moment: i64, time_zone: &TimeZone) -> Option<Date> {
+pub(in crate::delivery) fn day_of(moment: i64, time_zone: &TimeZone) -> Option<Date> {
     let moment = Timestamp::from_second(moment).ok()?;
     Some(time_zone.to_datetime(moment).date())
 }
 
 /// The first moment of a local day: midnight, or what follows where clocks skip it.
-pub(super) fn midnight(day: Date, time_zone: &TimeZone) -> Option<i64> {
+pub(in crate::delivery) fn midnight(day: Date, time_zone: &TimeZone) -> Option<i64> {
     let start = day.to_datetime(jiff::civil::Time::midnight());
     Some(time_zone.to_timestamp(start).ok()?.as_second())
 }

@@ -15,29 +15,29 @@ use std::ops::Range;
 /// get the credit for years in which they could not have been seen delivered, and if they were
 /// left out, a team that works off an old backlog would look as fast as one that has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(in crate::delivery) struct Span {
     /// Its first moment.
-    pub(super) since: Option<i64>,
+    pub(in crate::delivery) since: Option<i64>,
     /// Its end, exclusive.
-    pub(super) until: Option<i64>,
+    pub(in crate::delivery) until: Option<i64>,
     /// The last moment of the data, inclusive; `None` in an empty history.
-    pub(super) as_of: Option<i64>,
+    pub(in crate::delivery) as_of: Option<i64>,
 }
 
 /// The milestones of something that waits to be delivered, Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Life {
+pub(in crate::delivery) struct Life {
     /// When its clock starts.
-    pub(super) start: i64,
+    pub(in crate::delivery) start: i64,
     /// From when on it can be seen waiting: when it was merged.
-    pub(super) appears: i64,
+    pub(in crate::delivery) appears: i64,
     /// When it was delivered.
-    pub(super) finished: Option<i64>,
+    pub(in crate::delivery) finished: Option<i64>,
 }
 
 impl Life {
     /// The life of a change from its first milestone to its deployment; `None` without a clock.
-    pub(super) fn of(change: &Change) -> Option<Self> {
+    pub(in crate::delivery) fn of(change: &Change) -> Option<Self> {
         let start = change.start()?;
         let appears = change.merged.unwrap_or(start);
         Some(Self { start, appears, finished: change.deployed })
@@ -46,13 +46,13 @@ impl Life {
 
 impl Span {
     /// Whether a moment is in the span.
-    pub(super) fn contains(self, moment: i64) -> bool {
+    pub(in crate::delivery) fn contains(self, moment: i64) -> bool {
         self.since.is_none_or(|since| since <= moment)
             && self.until.is_none_or(|until| moment < until)
     }
 
     /// The moment for which "waiting" is told: the end of the span or of the data.
-    pub(super) fn end(self) -> Option<i64> {
+    pub(in crate::delivery) fn end(self) -> Option<i64> {
         let as_of = self.as_of?;
         Some(self.until.map_or(as_of, |until| until.min(as_of)))
     }
@@ -69,7 +69,7 @@ impl Span {
     /// Ages are whole seconds and a life is at risk *after* its entry, so what is older than the
     /// span enters one second before the age that it had when the span began: a delivery at that
     /// very moment belongs to the span.
-    pub(super) fn observe(self, life: Life) -> Option<Observation> {
+    pub(in crate::delivery) fn observe(self, life: Life) -> Option<Observation> {
         let (as_of, end) = (self.as_of?, self.end()?);
         let Life { start, appears, finished } = life;
         let entry = self.since.map_or(0, |since| since.saturating_sub(start).saturating_sub(1));

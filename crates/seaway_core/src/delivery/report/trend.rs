@@ -5,12 +5,12 @@ use super::model::{Period, Trend, TrendPoint};
 use super::period::{day_of, midnight};
 use super::span::{Life, Span};
 use super::value::{Spread, in_words, noise};
-use crate::stats::survival::{Observation, log_rank};
+use crate::stats::survival::{LogRank, Observation, log_rank};
 use crate::time::Time;
 use jiff::tz::TimeZone;
 
 /// More points than this are hard to read in 80 columns.
-const MOST_POINTS: i64 = 26;
+pub(in crate::delivery) const MOST_POINTS: i64 = 26;
 
 /// Fewer delivered changes than this say too little of a period to compare it.
 const ENOUGH: usize = 5;
@@ -27,7 +27,8 @@ pub(super) fn of(input: &ReportInput<'_>, span: Span) -> Trend {
     };
     let points: Vec<TrendPoint> =
         spans.into_iter().map(|part| part.point(&lives, span.as_of)).collect();
-    let finding = finding(period, &points, |point| point_span(point, span.as_of).of_lives(&lives));
+    let observations = |point| point_span(&points[point], span.as_of).of_lives(&lives);
+    let finding = finding(period, &points, |a, b| log_rank(&[observations(a), observations(b)]));
     Trend { period, points, finding }
 }
 
@@ -92,11 +93,12 @@ fn periods(
     Some((period, parts.collect()))
 }
 
-/// Says whether the last complete period with enough deliveries differs from the one before it.
-fn finding(
+/// Says whether the last complete period with enough deliveries differs from the one before it, by
+/// a test of the points with two numbers.
+pub(in crate::delivery) fn finding(
     period: Period,
     points: &[TrendPoint],
-    observations: impl Fn(&TrendPoint) -> Vec<Observation>,
+    test: impl Fn(usize, usize) -> Option<LogRank>,
 ) -> String {
     let noun = period.noun();
     let enough = |point: &TrendPoint| point.complete && point.n >= ENOUGH;
@@ -122,7 +124,7 @@ fn finding(
         in_words(&last.p50),
         last.label,
     );
-    match log_rank(&[observations(before), observations(last)]) {
+    match test(at - 1, at) {
         Some(test) => format!("{medians}: {}.", noise(test.p)),
         None => format!("{medians}; the two have too little in common for a test."),
     }

@@ -17,32 +17,33 @@ const SIGNIFICANT: f64 = 0.05;
 
 /// The quantiles of some changes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Spread {
+pub(in crate::delivery) struct Spread {
     /// Delivered changes.
-    pub(super) n: usize,
+    pub(in crate::delivery) n: usize,
     /// Waiting changes.
-    pub(super) waiting: usize,
-    pub(super) p50: Estimate,
-    pub(super) p85: Estimate,
-    pub(super) p95: Estimate,
+    pub(in crate::delivery) waiting: usize,
+    pub(in crate::delivery) p50: Estimate,
+    pub(in crate::delivery) p85: Estimate,
+    pub(in crate::delivery) p95: Estimate,
 }
 
 impl Spread {
-    pub(super) fn of(observations: &[Observation]) -> Self {
-        Self::from_curve(observations, &curve_of(observations))
+    pub(in crate::delivery) fn of(observations: &[Observation]) -> Self {
+        let (n, waiting) = counts_of(observations);
+        Self::of_curve(n, waiting, &curve_of(observations))
     }
 
-    fn from_curve(observations: &[Observation], curve: &Curve) -> Self {
-        let n = observations.iter().filter(|seen| seen.event).count();
+    /// The quantiles of a curve of `n` delivered and some waiting changes.
+    pub(in crate::delivery) fn of_curve(n: usize, waiting: usize, curve: &Curve) -> Self {
         let quantile = |p| estimate(curve.quantile(p));
-        Self {
-            n,
-            waiting: observations.len() - n,
-            p50: quantile(0.5),
-            p85: quantile(0.85),
-            p95: quantile(0.95),
-        }
+        Self { n, waiting, p50: quantile(0.5), p85: quantile(0.85), p95: quantile(0.95) }
     }
+}
+
+/// Those delivered and those that wait.
+fn counts_of(observations: &[Observation]) -> (usize, usize) {
+    let n = observations.iter().filter(|seen| seen.event).count();
+    (n, observations.len() - n)
 }
 
 /// A quantile of a curve, as the model tells it.
@@ -57,16 +58,27 @@ fn curve_of(observations: &[Observation]) -> Curve {
 
 /// The distribution of time to value.
 pub(super) fn time_to_value(observations: &[Observation]) -> TimeToValue {
-    let curve = curve_of(observations);
-    let Spread { n, waiting, p50, p85, p95 } = Spread::from_curve(observations, &curve);
+    let (n, waiting) = counts_of(observations);
+    time_to_value_of_curve(n, waiting, &curve_of(observations), CURVE_STEPS)
+}
+
+/// The distribution of time to value of `n` delivered and some waiting changes by their curve, of
+/// which at most `steps` are told.
+pub(in crate::delivery) fn time_to_value_of_curve(
+    n: usize,
+    waiting: usize,
+    curve: &Curve,
+    steps: usize,
+) -> TimeToValue {
+    let Spread { p50, p85, p95, .. } = Spread::of_curve(n, waiting, curve);
     TimeToValue {
         n,
         waiting,
         p50,
         p85,
         p95,
-        within: WITHIN.map(|(seconds, label)| share_within(&curve, seconds, label)).into(),
-        curve: curve_points(&curve),
+        within: WITHIN.map(|(seconds, label)| share_within(curve, seconds, label)).into(),
+        curve: curve_points(curve, steps),
     }
 }
 
@@ -98,7 +110,7 @@ fn bounds_at_the_end(curve: &Curve, age: i64, survival: f64) -> (Option<f64>, Op
     (interval.map(|it| it.low), interval.map(|it| it.high))
 }
 
-fn curve_points(curve: &Curve) -> Vec<CurvePoint> {
+fn curve_points(curve: &Curve, steps: usize) -> Vec<CurvePoint> {
     let point = |step: crate::stats::survival::Step| CurvePoint {
         seconds: step.time,
         waiting_share: step.survival,
@@ -107,7 +119,7 @@ fn curve_points(curve: &Curve) -> Vec<CurvePoint> {
         at_risk: step.at_risk,
         censored: step.censored,
     };
-    curve.downsample(CURVE_STEPS).into_iter().map(point).collect()
+    curve.downsample(steps).into_iter().map(point).collect()
 }
 
 /// An estimate in people's words: `2 d 4 h`, or `not reached`.

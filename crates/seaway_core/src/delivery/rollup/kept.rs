@@ -1,0 +1,68 @@
+//! Reports of summaries as they are kept: what is open there is in no day's stock, since how old it
+//! is depends on when one asks. It is put into the stocks that a report looks at.
+
+use super::build::{Input, build, stock_days};
+use super::model::{Report, Scope};
+use crate::delivery::summary::{Count, Day, DaySummary, Days, OpenChange, OpenKind, Stock};
+use crate::stats::histogram::Histogram;
+use std::collections::BTreeMap;
+
+/// What a report is about, besides the summaries.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// Whose report it is; told on as it is.
+    pub scope: Scope,
+    /// The first day of the span; `None`: from the beginning.
+    pub since: Option<Day>,
+    /// The day after the last one; `None`, or a day that begins after `as_of`: until now.
+    pub until: Option<Day>,
+    /// The newest moment of all data, Unix seconds.
+    pub as_of: i64,
+    /// The days of the organization's time zone.
+    pub days: &'a Days,
+    /// The first day of the scope on which anything was deployed, whatever the span.
+    pub first_deployment: Option<Day>,
+}
+
+/// Builds the report of a span from summaries by
+/// [`day_summaries`](crate::delivery::summary::day_summaries): those of the span's days and of the
+/// day `until`, and of days before the span those in which changes are open.
+#[must_use]
+pub fn report(question: Question<'_>, mut summaries: BTreeMap<Day, DaySummary>) -> Report {
+    let Question { scope, since, until, as_of, days, first_deployment } = question;
+    let open: Vec<(OpenChange, i64)> =
+        summaries.values().flat_map(|summary| summary.open.iter()).collect();
+    let mut input =
+        Input { scope, since, until, as_of, days, stock: &Stock::default(), first_deployment };
+    for day in stock_days(&input) {
+        let moment = days.start(day);
+        if moment <= as_of && !open.is_empty() {
+            put_in(&stock_at(&open, moment), summaries.entry(day).or_default());
+        }
+    }
+    let stock = match until.filter(|&until| days.start(until) <= as_of) {
+        Some(until) => summaries.get(&until).map(DaySummary::stock).unwrap_or_default(),
+        None => stock_at(&open, as_of),
+    };
+    input.stock = &stock;
+    build(&input, summaries)
+}
+
+/// What of the open changes waited at a moment.
+fn stock_at(open: &[(OpenChange, i64)], moment: i64) -> Stock {
+    let mut stock = Stock::default();
+    let there = || open.iter().filter(|(change, _)| change.appears <= moment);
+    let count = |kind| there().filter(|(it, _)| it.kind == kind).map(|&(_, count)| count).sum();
+    let measured = there().filter(|(change, _)| change.kind == OpenKind::Measured);
+    let ages = measured.map(|&(change, count)| (moment.saturating_sub(change.start), count));
+    stock.ages = Histogram::of(ages);
+    stock.reverts = count(OpenKind::Revert);
+    stock.reverted = count(OpenKind::Reverted);
+    stock
+}
+
+fn put_in(stock: &Stock, summary: &mut DaySummary) {
+    summary.waiting.merge(&stock.ages);
+    summary.add(Count::WaitingReverts, stock.reverts);
+    summary.add(Count::WaitingReverted, stock.reverted);
+}

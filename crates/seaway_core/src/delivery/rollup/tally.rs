@@ -1,0 +1,88 @@
+//! Days, added up.
+
+use crate::delivery::summary::{Count, DaySummary, STAGES, Stock};
+use crate::stats::histogram::Histogram;
+use crate::stats::life_table::{LifeTable, Tally};
+
+/// A count as whoever reads it expects it: none below 0, which only damaged data has.
+pub(super) fn count(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+/// What the life table of a span needs of its days.
+pub(super) struct Lives {
+    /// The first moment of the span; `None`: everything is seen from birth.
+    since: Option<i64>,
+    /// The ages at which lives entered.
+    entered: Tally,
+    delivered: Tally,
+}
+
+impl Lives {
+    /// Of no days yet. `stock` is what waits at `since`; it is looked at only where that is given.
+    pub(super) fn since(since: Option<i64>, stock: Option<&Histogram>) -> Self {
+        let mut entered = Tally::default();
+        if let (Some(_), Some(stock)) = (since, stock) {
+            entered.add(stock);
+        }
+        Self { since, entered, delivered: Tally::default() }
+    }
+
+    /// Adds a day that starts at a moment.
+    pub(super) fn add(&mut self, start: i64, day: &DaySummary) {
+        self.delivered.add(&day.delivered);
+        if let Some(since) = self.since {
+            self.entered.add_earlier(&day.entering, start.saturating_sub(since));
+        }
+    }
+
+    /// How many were delivered.
+    pub(super) fn n(&self) -> i64 {
+        self.delivered.total()
+    }
+
+    /// The life table, given the ages of what waits at the end.
+    pub(super) fn table(&self, waiting: &Histogram) -> LifeTable {
+        let mut censored = Tally::default();
+        censored.add(waiting);
+        // Whoever is seen and did not enter late was seen from birth.
+        let seen = self.n().saturating_add(censored.total());
+        let born = seen.saturating_sub(self.entered.total());
+        LifeTable::of(born, &self.entered, &self.delivered, &censored)
+    }
+}
+
+/// What the rest of a report needs of its days.
+#[derive(Default)]
+pub(super) struct Totals {
+    /// By place in [`STAGES`].
+    pub(super) stages: [Tally; STAGES.len()],
+    pub(super) recoveries: Tally,
+    /// Counts only; histograms are left empty.
+    counts: DaySummary,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, day: &DaySummary) {
+        for (tally, histogram) in self.stages.iter_mut().zip(&day.stages) {
+            tally.add(histogram);
+        }
+        self.recoveries.add(&day.recoveries);
+        self.counts.add_counts(day);
+    }
+
+    pub(super) fn get(&self, kind: Count) -> usize {
+        count(self.counts.get(kind))
+    }
+
+    pub(super) fn deployments(&self) -> usize {
+        count(self.counts.deployments())
+    }
+
+    /// Reverts and reverted changes that were delivered, or wait at the end.
+    pub(super) fn reworked(&self, stock: &Stock) -> (usize, usize) {
+        let reverts = self.get(Count::DeliveredReverts).saturating_add(count(stock.reverts));
+        let reverted = self.get(Count::DeliveredReverted).saturating_add(count(stock.reverted));
+        (reverts, reverted)
+    }
+}

@@ -1,0 +1,108 @@
+//! Changes that are open: merged and not delivered. How old they are on a day depends on the day,
+//! so they are kept as they are, under the day on which they appeared, and counted when a report
+//! asks for the stock of a day.
+
+use crate::stats::bytes::{Bytes, write, write_signed};
+use std::collections::BTreeMap;
+
+/// What an open change counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OpenKind {
+    /// It is in the distribution of time to value.
+    Measured,
+    /// It reverts another.
+    Revert,
+    /// It was reverted before it was delivered.
+    Reverted,
+}
+
+impl OpenKind {
+    const ALL: [Self; 3] = [Self::Measured, Self::Revert, Self::Reverted];
+}
+
+/// An open change. Times are Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpenChange {
+    /// From when on it can be seen waiting: when it was merged.
+    pub appears: i64,
+    /// When its clock starts.
+    pub start: i64,
+    /// What it counts as.
+    pub kind: OpenKind,
+}
+
+/// Open changes, counted: a commutative group, as all of a summary is. A difference of two may
+/// hold less than none of a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Open(BTreeMap<OpenChange, i64>);
+
+impl Open {
+    /// Adds one.
+    pub fn add(&mut self, change: OpenChange) {
+        self.count(change, 1);
+    }
+
+    fn count(&mut self, change: OpenChange, amount: i64) {
+        let count = self.0.entry(change).or_default();
+        *count = count.wrapping_add(amount);
+        if *count == 0 {
+            self.0.remove(&change);
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        other.0.iter().for_each(|(&change, &count)| self.count(change, count));
+    }
+
+    pub(super) fn subtract(&mut self, other: &Self) {
+        other.0.iter().for_each(|(&change, &count)| self.count(change, count.wrapping_neg()));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> i64 {
+        self.0.values().fold(0, |all, &count| all.wrapping_add(count))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The changes with how many there are of each.
+    pub fn iter(&self) -> impl Iterator<Item = (OpenChange, i64)> {
+        self.0.iter().map(|(&change, &count)| (change, count))
+    }
+
+    pub(super) fn encode(&self, to: &mut Vec<u8>) {
+        write(self.0.len() as u64, to);
+        let mut before = 0_i64;
+        for (change, count) in self.iter() {
+            write_signed(change.appears.wrapping_sub(before), to);
+            write_signed(change.appears.wrapping_sub(change.start), to);
+            write(change.kind as u64, to);
+            write_signed(count, to);
+            before = change.appears;
+        }
+    }
+
+    /// Takes no more memory than some times the bytes that are left.
+    pub(super) fn decode(from: &mut Bytes<'_>) -> Option<Self> {
+        let mut open = BTreeMap::new();
+        let mut before = 0_i64;
+        for _ in 0..from.read()? {
+            let appears = before.wrapping_add(from.read_signed()?);
+            let start = appears.wrapping_sub(from.read_signed()?);
+            let kind = *OpenKind::ALL.get(usize::try_from(from.read()?).ok()?)?;
+            let count = from.read_signed().filter(|&count| count != 0)?;
+            let change = OpenChange { appears, start, kind };
+            if open.last_key_value().is_some_and(|(last, _)| *last >= change) {
+                return None;
+            }
+            open.insert(change, count);
+            before = appears;
+        }
+        Some(Self(open))
+    }
+}

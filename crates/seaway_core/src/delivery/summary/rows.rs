@@ -1,0 +1,222 @@
+//! From the rows of a service to its summaries.
+
+use super::{Count, Day, DaySummary, Days, OpenChange, OpenKind, STAGES, Stock};
+use crate::delivery::attribution::DeploymentKind;
+use crate::delivery::measured::Status;
+use crate::delivery::view::{ChangeRow, DeploymentRow, Milestone, ServiceView};
+use std::collections::BTreeMap;
+
+/// The summaries of a service, for all days on which something happened or waited, up to the day of
+/// `horizon`: the newest moment of all data, in Unix seconds. Moments past it, which clocks that
+/// are wrong make, count as having been at it.
+///
+/// The cost is that of the rows, and of the days on which a change waited.
+#[must_use]
+pub fn summaries(view: &ServiceView, days: &Days, horizon: i64) -> BTreeMap<Day, DaySummary> {
+    Summaries { days, horizon, keeps_open: false, by_day: BTreeMap::new() }.of(view)
+}
+
+/// The summaries of a service as they are kept: what waits is not counted on every day that it
+/// waits, but kept under the day on which it appeared ([`DaySummary::open`]), so that time alone
+/// changes no summary.
+#[must_use]
+pub fn day_summaries(view: &ServiceView, days: &Days) -> BTreeMap<Day, DaySummary> {
+    Summaries { days, horizon: i64::MAX, keeps_open: true, by_day: BTreeMap::new() }.of(view)
+}
+
+/// What of a service waits at `horizon`: the stock at the end of a span that is still open.
+#[must_use]
+pub fn stock(view: &ServiceView, horizon: i64) -> Stock {
+    let mut stock = Stock::default();
+    for change in &view.changes {
+        let Some(life) = Life::of(change, horizon).filter(|life| life.delivered.is_none()) else {
+            continue;
+        };
+        match kind(change) {
+            OpenKind::Measured => stock.ages.add(horizon.saturating_sub(life.start)),
+            OpenKind::Revert => stock.reverts += 1,
+            OpenKind::Reverted => stock.reverted += 1,
+        }
+    }
+    stock
+}
+
+/// Whether a later horizon adds nothing to the summaries of a service: nothing waits, and no moment
+/// of it is past `horizon`. Those of all others are to be made again when a new day has begun.
+#[must_use]
+pub fn is_settled(view: &ServiceView, horizon: i64) -> bool {
+    let past = |moment: Option<i64>| moment.is_some_and(|moment| moment > horizon);
+    let ended = |change: &ChangeRow| match change.status {
+        Status::Baseline => true,
+        Status::Waiting => false,
+        Status::Delivered | Status::Rework => change.milestones.get(Milestone::Deployed).is_some(),
+    };
+    let moments = |change: &ChangeRow| change.milestones.0.iter().any(|&moment| past(moment));
+    view.changes.iter().all(|change| ended(change) && !moments(change))
+        && !view.deployments.iter().any(|it| past(it.finished_at) || past(it.recovered_at))
+        && !view.incidents.iter().any(|it| past(it.opened_at) || past(it.resolved_at))
+}
+
+fn kind(change: &ChangeRow) -> OpenKind {
+    match (change.status, change.reverts) {
+        (Status::Rework, true) => OpenKind::Revert,
+        (Status::Rework, false) => OpenKind::Reverted,
+        _ => OpenKind::Measured,
+    }
+}
+
+/// The moments of a change that decide when it counts, with nothing past the horizon but the
+/// clock's own.
+struct Life {
+    start: i64,
+    appears: i64,
+    delivered: Option<i64>,
+    /// Time to value in seconds.
+    seconds: i64,
+}
+
+impl Life {
+    /// `None` for what is in no figure: the baseline, and what has no clock.
+    fn of(change: &ChangeRow, horizon: i64) -> Option<Self> {
+        let start = change.milestones.start()?;
+        if change.status == Status::Baseline {
+            return None;
+        }
+        let finished = change.milestones.get(Milestone::Deployed);
+        let delivered = finished.map(|finished| finished.min(horizon));
+        let merged = change.milestones.get(Milestone::Merged).unwrap_or(start).min(horizon);
+        Some(Self {
+            start,
+            appears: delivered.map_or(merged, |delivered| delivered.min(merged)),
+            delivered,
+            seconds: finished.map_or(0, |finished| finished.saturating_sub(start).max(0)),
+        })
+    }
+}
+
+struct Summaries<'a> {
+    days: &'a Days,
+    horizon: i64,
+    keeps_open: bool,
+    by_day: BTreeMap<Day, DaySummary>,
+}
+
+impl Summaries<'_> {
+    fn of(mut self, view: &ServiceView) -> BTreeMap<Day, DaySummary> {
+        view.changes.iter().for_each(|change| self.change(change));
+        view.deployments.iter().for_each(|deployment| self.deployment(deployment));
+        for incident in &view.incidents {
+            self.count(incident.opened_at, Count::IncidentsOpened);
+            self.count(incident.resolved_at, Count::IncidentsResolved);
+        }
+        self.by_day
+    }
+
+    fn at(&mut self, day: Day) -> &mut DaySummary {
+        self.by_day.entry(day).or_default()
+    }
+
+    fn on(&mut self, moment: i64) -> &mut DaySummary {
+        let day = self.days.of(moment.min(self.horizon));
+        self.at(day)
+    }
+
+    fn count(&mut self, moment: Option<i64>, count: Count) {
+        if let Some(moment) = moment {
+            self.on(moment).add(count, 1);
+        }
+    }
+
+    fn change(&mut self, change: &ChangeRow) {
+        let Some(life) = Life::of(change, self.horizon) else { return };
+        let kind = kind(change);
+        self.count(change.milestones.get(Milestone::Merged), Count::MergedChanges);
+        if self.keeps_open && life.delivered.is_none() {
+            let Life { start, appears, .. } = life;
+            self.on(appears).open.add(OpenChange { appears, start, kind });
+            if kind == OpenKind::Measured {
+                self.enters(&life);
+            }
+            return;
+        }
+        self.waits(&life, kind);
+        if matches!(kind, OpenKind::Measured) {
+            self.enters(&life);
+        }
+        let Some(delivered) = life.delivered else { return };
+        let day = self.on(delivered);
+        match kind {
+            OpenKind::Revert => day.add(Count::DeliveredReverts, 1),
+            OpenKind::Reverted => day.add(Count::DeliveredReverted, 1),
+            OpenKind::Measured => deliver(day, change, life.seconds),
+        }
+    }
+
+    /// Adds a change to the stock of every day whose first moment it waited at. A clock that went
+    /// mad does not make it wait for more days than there are years to look at.
+    fn waits(&mut self, life: &Life, kind: OpenKind) {
+        let last = self.days.of(life.delivered.unwrap_or(self.horizon));
+        // A span's end sees what was merged at that very moment.
+        let first = self.days.of(life.appears.saturating_sub(1)).next();
+        for day in first.max(Day::FIRST).0..=last.min(Day::LAST).0 {
+            let age = self.days.start(Day(day)).saturating_sub(life.start);
+            let summary = self.at(Day(day));
+            match kind {
+                OpenKind::Measured => summary.waiting.add(age),
+                OpenKind::Revert => summary.add(Count::WaitingReverts, 1),
+                OpenKind::Reverted => summary.add(Count::WaitingReverted, 1),
+            }
+        }
+    }
+
+    /// Counts a measured change on the day that it appears, if it was started before it.
+    fn enters(&mut self, life: &Life) {
+        let day = self.days.of(life.appears.saturating_sub(1));
+        let age = self.days.start(day).saturating_sub(life.start);
+        if age > 0 {
+            self.at(day).entering.add(age);
+        }
+    }
+
+    fn deployment(&mut self, deployment: &DeploymentRow) {
+        let Some(finished) = deployment.finished_at.filter(|_| deployment.production) else {
+            return;
+        };
+        let Some(kind) = deployment.kind else {
+            match deployment.succeeded {
+                Some(true) => self.on(finished).add(Count::UnlinkedDeployments, 1),
+                Some(false) => self.on(finished).add(Count::UnsuccessfulDeployments, 1),
+                None => {}
+            }
+            return;
+        };
+        let day = self.on(finished);
+        day.add(
+            match kind {
+                DeploymentKind::First => Count::FirstDeployments,
+                DeploymentKind::Normal => Count::NormalDeployments,
+                DeploymentKind::Rollback => Count::Rollbacks,
+                DeploymentKind::Redeployment => Count::Redeployments,
+            },
+            1,
+        );
+        day.add(Count::FailedDeployments, i64::from(deployment.failed_by.is_some()));
+        day.add(Count::UnplannedDeployments, i64::from(deployment.unplanned));
+        day.add(Count::DeliveringDeployments, i64::from(deployment.changes > 0));
+        day.add(Count::CarriedChanges, i64::from(deployment.changes));
+        if let Some(recovered) = deployment.recovered_at {
+            self.on(recovered).recoveries.add(recovered.saturating_sub(finished));
+        }
+    }
+}
+
+fn deliver(day: &mut DaySummary, change: &ChangeRow, seconds: i64) {
+    day.delivered.add(seconds);
+    day.add(Count::DeliveredByBots, i64::from(change.bot));
+    day.add(Count::DeliveredAssisted, i64::from(change.assisted));
+    for (milestone, seconds) in change.milestones.stages() {
+        if let Some(place) = STAGES.iter().position(|&stage| stage == milestone) {
+            day.stages[place].add(seconds);
+        }
+    }
+}
