@@ -1,6 +1,10 @@
 //! Every verb on one page.
 
 use crate::delivery::command::{self, Measure};
+use crate::error::Error;
+use crate::import::Import;
+use crate::maintain::{Backup, Check, Export, Rebuild, Restore};
+use crate::serve::{self, Serve};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -16,6 +20,20 @@ struct Cli {
 enum Verb {
     /// Measure the time to value of a git repository
     Measure(Measure),
+    /// Record deliveries: take in events, and report on them over HTTP
+    Serve(Serve),
+    /// Put events from files onto the log
+    Import(Import),
+    /// Write the whole log as lines of CloudEvents to standard output
+    Export(Export),
+    /// Write the whole log to a file, also while a server runs
+    Backup(Backup),
+    /// Fill an empty place with what a backup holds
+    Restore(Restore),
+    /// Look whether the log is whole
+    Check(Check),
+    /// Compute all views anew from the log
+    Rebuild(Rebuild),
 }
 
 /// Reads the command line, does what it says, and tells how it went by the exit code: 0 done, 2
@@ -30,12 +48,15 @@ pub(crate) fn run() -> ExitCode {
             return if is_help { ExitCode::SUCCESS } else { ExitCode::from(2) };
         }
     };
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() as i64);
     let result = match cli.verb {
-        Verb::Measure(measure) => command::run(&measure, now),
+        Verb::Measure(measure) => command::run(&measure, now() / 1_000_000),
+        Verb::Serve(verb) => wait_for(serve::run(verb, now)),
+        Verb::Import(verb) => wait_for(verb.run(now)),
+        Verb::Export(verb) => wait_for(verb.run()),
+        Verb::Backup(verb) => wait_for(verb.run()),
+        Verb::Restore(verb) => wait_for(verb.run()),
+        Verb::Check(verb) => wait_for(verb.run()),
+        Verb::Rebuild(verb) => wait_for(verb.run()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,4 +66,19 @@ pub(crate) fn run() -> ExitCode {
             error.exit_code()
         }
     }
+}
+
+/// The moment: Unix microseconds. The only place that reads the clock.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+fn now() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Does work that waits for many things at once.
+fn wait_for(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let failed = |error: std::io::Error| Error::Failed { what: error.to_string(), hint: None };
+    runtime.map_err(failed)?.block_on(work)
 }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::git::commit::AuthorPatterns;
 use regex::Regex;
 use regex::bytes::RegexSet;
+use seaway_core::time::DAY;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -17,6 +18,10 @@ pub(crate) struct Config {
     pub(crate) patterns: AuthorPatterns,
     /// The text of everything that changes what is kept of a commit: part of the cache's name.
     pub(crate) patterns_text: String,
+    /// Labels that say of an issue that it is an incident.
+    pub(crate) incident_labels: Vec<String>,
+    /// How long after a deployment an incident may open that belongs to it, in seconds.
+    pub(crate) incident_window_seconds: i64,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +31,7 @@ struct File {
     deployments: Deployments,
     bots: Bots,
     assistance: Assistance,
+    incidents: Incidents,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +62,22 @@ struct Assistance {
     lines: Vec<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Incidents {
+    labels: Vec<String>,
+    window_days: u16,
+}
+
 impl Config {
+    /// What readers of events need to know.
+    pub(crate) fn reader_settings(&self) -> crate::intake::Settings {
+        crate::intake::Settings {
+            patterns: self.patterns.clone(),
+            incident_labels: self.incident_labels.clone(),
+        }
+    }
+
     /// Reads the defaults and, over them, the file of the user.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, Error> {
         let mut table = parse(DEFAULTS, "the built-in defaults")?;
@@ -119,6 +140,8 @@ impl File {
                 assisted_lines: self.assistance.lines,
             },
             patterns_text,
+            incident_labels: self.incidents.labels,
+            incident_window_seconds: i64::from(self.incidents.window_days) * DAY,
         })
     }
 }

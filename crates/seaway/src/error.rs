@@ -83,3 +83,42 @@ impl From<crate::git::Error> for Error {
         }
     }
 }
+
+impl From<crate::ledger::Error> for Error {
+    fn from(error: crate::ledger::Error) -> Self {
+        use crate::ledger::Error as Ledger;
+        let what = error.to_string();
+        match error {
+            Ledger::InUse { .. } => Self::failed(
+                what,
+                "stop the other one, or name another folder with --data; several servers can share \
+                 a PostgreSQL database (--database)",
+            ),
+            Ledger::Nothing { .. } => {
+                Self::input(what, "name the folder with --data, or in SEAWAY_DATA")
+            }
+            Ledger::Older { .. } => {
+                Self::failed(what, "start seaway serve once: it brings the data to this version")
+            }
+            Ledger::Newer { .. } => Self::failed(what, "start a newer seaway"),
+            Ledger::Folder { .. } => {
+                Self::failed(what, "check that it may be written, or name another with --data")
+            }
+            Ledger::Url(_) => Self::input(what, "use postgres://user:password@host/database"),
+            Ledger::Open { .. } => Self::failed(
+                what,
+                "check that it is there, that it is not damaged (seaway check), and that you may \
+                 use it",
+            ),
+            Ledger::NotEmpty(_) => {
+                Self::input(what, "name an empty folder or database to restore into")
+            }
+            Ledger::Line { .. } => Self::input(what, "nothing after this line was read"),
+            Ledger::Backup { .. } => Self::input(what, "restore another copy; nothing was written"),
+            Ledger::Database(_) => {
+                Self::failed(what, "check the disk and the database; what was acknowledged is kept")
+            }
+            Ledger::Io { .. } | Ledger::Refused(_) => Self::Failed { what, hint: None },
+        }
+    }
+}

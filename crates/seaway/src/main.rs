@@ -1,13 +1,24 @@
 //! Seaway measures time to value. This file only starts it; `cli.rs` shows every verb.
 
+mod app;
+mod body;
+#[allow(dead_code, unused_imports, reason = "wired next")]
+mod catalog;
 mod cli;
 mod config;
 mod delivery;
 mod error;
 mod files;
 mod git;
+mod import;
+mod intake;
+mod ledger;
+mod maintain;
 mod pages;
+mod problem;
 mod progress;
+mod router;
+mod serve;
 
 fn main() -> std::process::ExitCode {
     cli::run()

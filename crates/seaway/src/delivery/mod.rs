@@ -1,7 +1,10 @@
 //! How delivery is asked for and shown; what is true of it stands in `seaway_core::delivery`.
 
+pub(crate) mod api;
 pub(crate) mod command;
 mod deployments;
 mod export;
 mod page;
+pub(crate) mod projector;
+pub(crate) mod store;
 mod text;

@@ -9,10 +9,21 @@ use crate::ledger::Recorded;
 use seaway_core::delivery::facts::Fact;
 use seaway_core::delivery::work::Plausible;
 
+pub(crate) mod api;
+#[allow(dead_code, unused_imports, reason = "wired next")]
+pub(crate) mod backfill;
+pub(crate) mod captured;
 mod cdevents;
+pub(crate) mod cloudevents;
 mod commits;
-mod github;
-mod gitlab;
+pub(crate) mod github;
+pub(crate) mod gitlab;
+mod payload;
+mod push;
+#[cfg(test)]
+mod samples;
+mod text;
+pub(crate) mod webhook;
 
 /// What reading an event brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +36,28 @@ pub(crate) enum Reading {
     Malformed(String),
 }
 
+/// What the configuration says of how events are read.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Tell bots and AI assistance.
+    pub(crate) patterns: AuthorPatterns,
+    /// Labels that say of an issue that it is an incident. Case does not matter.
+    pub(crate) incident_labels: Vec<String>,
+}
+
+impl Settings {
+    /// A reader of events.
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader { patterns: &self.patterns, incident_labels: &self.incident_labels }
+    }
+}
+
 /// What readers of events need to know of the configuration.
 pub(crate) struct Reader<'a> {
     /// Tell bots and AI assistance.
     pub(crate) patterns: &'a AuthorPatterns,
+    /// Labels that say of an issue that it is an incident. Case does not matter.
+    pub(crate) incident_labels: &'a [String],
 }
 
 impl Reader<'_> {

@@ -1,0 +1,148 @@
+//! What the parts of a running server share, and how it is started.
+
+use crate::body::Budget;
+use crate::config::Config;
+use crate::delivery::projector::{Progress, Projector, Settings};
+use crate::delivery::store::Store;
+use crate::error::Error;
+use crate::ledger::{Databases, Ledger, Limits, Place};
+use clap::Args;
+use seaway_core::delivery::summary::Days;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Reads the clock: Unix microseconds.
+pub(crate) type Clock = fn() -> i64;
+
+/// Memory that all bodies together may take, in bytes.
+const BODIES_BYTES_MAX: usize = 256 << 20;
+
+/// Where the data are.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlaceArguments {
+    /// The folder of the data [default: $SEAWAY_DATA, or seaway-data here]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A PostgreSQL database in the place of files: postgres://user:password@host/database
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    database: Option<String>,
+    /// Settings over the defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl PlaceArguments {
+    /// Where the events and views are.
+    pub(crate) fn place(&self) -> Place {
+        match &self.database {
+            Some(url) => Place::Postgres(url.clone()),
+            None => Place::Folder(self.folder()),
+        }
+    }
+
+    /// The folder of the data; with PostgreSQL, of what is kept beside the database.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let named = || std::env::var_os("SEAWAY_DATA").map(PathBuf::from);
+        self.data.clone().or_else(named).unwrap_or_else(|| PathBuf::from("seaway-data"))
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> Result<Config, Error> {
+        Config::load(self.config.as_deref())
+    }
+}
+
+/// Secrets that webhooks prove to know. Empty: nothing is proven.
+#[derive(Default)]
+pub(crate) struct Secrets {
+    pub(crate) github: Vec<String>,
+    pub(crate) gitlab: Vec<String>,
+}
+
+impl Secrets {
+    /// Reads them from `SEAWAY_GITHUB_SECRET` and `SEAWAY_GITLAB_SECRET`. Several, with spaces
+    /// between them, let a secret be changed without a gap.
+    pub(crate) fn of_environment() -> Self {
+        let read = |name: &str| {
+            let text = std::env::var(name).unwrap_or_default();
+            text.split_whitespace().map(str::to_owned).collect()
+        };
+        Self { github: read("SEAWAY_GITHUB_SECRET"), gitlab: read("SEAWAY_GITLAB_SECRET") }
+    }
+}
+
+/// The log and the views of a place, opened.
+pub(crate) struct Opened {
+    databases: Databases,
+    pub(crate) ledger: Ledger,
+}
+
+impl Opened {
+    /// Opens a place, making it where there is none.
+    pub(crate) async fn at(place: &Place) -> Result<Self, Error> {
+        let databases = Databases::open(place).await?;
+        let ledger = Ledger::start(databases.log.clone(), Limits::default()).await?;
+        Ok(Self { databases, ledger })
+    }
+
+    /// Opens a place that a server may be using, to read its log and nothing else.
+    pub(crate) async fn to_read(place: &Place) -> Result<Self, Error> {
+        let databases = Databases::open_to_read(place).await?;
+        let ledger = Ledger::start_reading(databases.log.clone()).await?;
+        Ok(Self { databases, ledger })
+    }
+
+    /// A projector of its views.
+    pub(crate) async fn projector(&self, config: &Config) -> Result<Projector, Error> {
+        let settings = Settings {
+            reader: Arc::new(config.reader_settings()),
+            catalog: crate::catalog::change_of,
+            days: Arc::new(Days::new(config.time_zone.clone())),
+            incident_window_seconds: config.incident_window_seconds,
+        };
+        Projector::start(self.ledger.clone(), self.databases.views.clone(), settings).await
+    }
+
+    /// What reads the views.
+    pub(crate) fn store(&self) -> Store {
+        Store::new(self.databases.views.clone())
+    }
+
+    /// Writes what waits, and closes everything.
+    pub(crate) async fn close(self) {
+        self.ledger.finish().await;
+        self.databases.close().await;
+    }
+}
+
+/// What all requests share.
+pub(crate) struct App {
+    pub(crate) ledger: Ledger,
+    pub(crate) store: Store,
+    pub(crate) budget: Budget,
+    pub(crate) secrets: Secrets,
+    pub(crate) clock: Clock,
+    pub(crate) days: Arc<Days>,
+    pub(crate) progress: watch::Receiver<Progress>,
+}
+
+impl App {
+    pub(crate) fn new(
+        opened: &Opened,
+        config: &Config,
+        progress: watch::Receiver<Progress>,
+        secrets: Secrets,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            ledger: opened.ledger.clone(),
+            store: opened.store(),
+            budget: Budget::of_bytes(BODIES_BYTES_MAX),
+            secrets,
+            clock,
+            days: Arc::new(Days::new(config.time_zone.clone())),
+            progress,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The JSON of delivery under `/api/v1`, described by `docs/openapi.json`.
+//!
+//! `reports` has the figures, `rows` the changes, deployments and incidents behind them, `quality`
+//! what could not be linked or understood, and `parameters` what URLs may say.
+
+mod parameters;
+mod quality;
+mod reports;
+mod rows;
+
+pub(crate) use quality::{findings, quality};
+pub(crate) use reports::{group, groups, organization, service, services};
+pub(crate) use rows::{change, changes, deployment, deployments, incidents, waiting};
+
+use crate::app::App;
+use crate::problem::Problem;
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// How far the reports have come.
+#[derive(Serialize)]
+struct Progress {
+    /// The newest place on the log.
+    newest: i64,
+    /// The place on the log up to which everything is in the reports.
+    settled: i64,
+}
+
+/// `GET /api/v1/progress`.
+pub(crate) async fn progress(State(app): State<Arc<App>>) -> Json<impl Serialize> {
+    // In this order: what is settled never seems to be ahead of what is there.
+    let settled = app.progress.borrow().settled;
+    let newest = *app.ledger.newest().borrow();
+    Json(Progress { newest, settled })
+}
+
+/// `GET /api/v1/openapi.json`.
+pub(crate) async fn openapi() -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, include_str!("../../../../../docs/openapi.json")).into_response()
+}
+
+impl From<crate::ledger::Error> for Problem {
+    fn from(error: crate::ledger::Error) -> Self {
+        tracing::error!(%error, "a report could not be read");
+        Self::failed("the views could not be read").hint("try again; the server's log tells more")
+    }
+}

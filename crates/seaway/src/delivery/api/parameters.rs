@@ -1,0 +1,96 @@
+//! What the URL of a report may say.
+
+use crate::app::App;
+use crate::delivery::store::After;
+use crate::problem::Problem;
+use seaway_core::delivery::summary::Day;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Rows of a page, unless the URL says otherwise, and at most.
+const LIMIT: i64 = 100;
+const LIMIT_MAX: i64 = 1_000;
+/// How long a report waits for events that are to be in it.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The parameters of a URL, each known and given once.
+#[derive(Debug, Default)]
+pub(super) struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    /// Reads the query of a URL, which may name `allowed` parameters and `position`.
+    pub(super) fn of(query: Option<&str>, allowed: &[&str]) -> Result<Self, Problem> {
+        let pairs: Vec<(String, String)> = axum::extract::Query::try_from_uri(
+            &format!("/?{}", query.unwrap_or_default()).parse().map_err(|_| malformed())?,
+        )
+        .map_err(|_| malformed())?
+        .0;
+        let mut all = BTreeMap::new();
+        for (name, value) in pairs {
+            if name != "position" && !allowed.contains(&name.as_str()) {
+                let known = [allowed, &["position"]].concat().join(", ");
+                return Err(Problem::bad_request(format!("there is no parameter {name}"))
+                    .hint(format!("the parameters of this URL are {known}")));
+            }
+            if all.insert(name.clone(), value).is_some() {
+                return Err(Problem::bad_request(format!("{name} is given twice")));
+            }
+        }
+        Ok(Self(all))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A day: `2026-01-31`.
+    pub(super) fn day(&self, name: &str) -> Result<Option<Day>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let date: jiff::civil::Date = text.parse().map_err(|_| {
+            Problem::bad_request(format!("{name}={text} is not a day"))
+                .hint("write it like 2026-01-31")
+        })?;
+        Ok(Some(Day::of(date)))
+    }
+
+    /// How many rows a page has.
+    pub(super) fn limit(&self) -> Result<i64, Problem> {
+        let Some(text) = self.text("limit") else { return Ok(LIMIT) };
+        let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        limit.ok_or_else(|| {
+            Problem::bad_request(format!("limit={text} is not a number from 1 to {LIMIT_MAX}"))
+        })
+    }
+
+    /// Where a page begins.
+    pub(super) fn after(&self, first: After) -> Result<After, Problem> {
+        let Some(text) = self.text("after") else { return Ok(first) };
+        let parsed = text
+            .split_once(' ')
+            .and_then(|(at, key)| Some(After { at: at.parse().ok()?, key: key.to_owned() }));
+        parsed.ok_or_else(|| {
+            Problem::bad_request("after is not what a page before has named in next")
+        })
+    }
+
+    /// Waits until the events up to `position` are in the reports, if the URL asks for it.
+    pub(super) async fn wait(&self, app: &App) -> Result<(), Problem> {
+        let Some(text) = self.text("position") else { return Ok(()) };
+        let position: i64 = text
+            .parse()
+            .map_err(|_| Problem::bad_request(format!("position={text} is not a number")))?;
+        let mut progress = app.progress.clone();
+        let there = progress.wait_for(|progress| progress.settled >= position);
+        match tokio::time::timeout(WAIT_MAX, there).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Problem::failed(format!(
+                "the events up to position {position} are not in the reports yet"
+            ))
+            .hint("try again later")),
+        }
+    }
+}
+
+fn malformed() -> Problem {
+    Problem::bad_request("the parameters of the URL cannot be read")
+}

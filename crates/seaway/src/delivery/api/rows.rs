@@ -1,0 +1,299 @@
+//! The rows behind the figures: changes, deployments, incidents.
+
+use super::parameters::Parameters;
+use crate::app::App;
+use crate::delivery::store::{After, Kept};
+use crate::problem::Problem;
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use seaway_core::delivery::attribution::DeploymentKind;
+use seaway_core::delivery::measured::Status;
+use seaway_core::delivery::view::{ChangeRow, DeploymentRow, IncidentRow, Milestone};
+use seaway_core::time::Time;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Changes of a deployment that are told with it.
+const CHANGES_OF_DEPLOYMENT: i64 = 1_000;
+
+/// Some of the rows.
+#[derive(Serialize)]
+pub(super) struct Page<T> {
+    pub(super) rows: Vec<T>,
+    /// What `after` has to be for the rows that follow; `None` at the end.
+    pub(super) next: Option<String>,
+}
+
+/// A change. Its author is told only where it is asked for by name.
+#[derive(Serialize)]
+struct Change {
+    service: String,
+    change: String,
+    kind: String,
+    pull_request: Option<String>,
+    subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    commits: u32,
+    status: Status,
+    reverts: bool,
+    bot: bool,
+    assisted: bool,
+    approximate: bool,
+    /// The milestones that are known, in order of the word.
+    milestones: BTreeMap<&'static str, Time>,
+    /// The stages, which add up to the time to value.
+    stages: Vec<StageOfChange>,
+    /// From the first milestone to the deployment, in seconds; `None` while it waits.
+    time_to_value_seconds: Option<i64>,
+    /// Milestones that were moved up to the one before them.
+    moved: Vec<Milestone>,
+    deployment: Option<String>,
+}
+
+#[derive(Serialize)]
+struct StageOfChange {
+    to: &'static str,
+    seconds: i64,
+}
+
+impl Change {
+    fn of(service: String, row: ChangeRow, author: bool) -> Self {
+        let milestones = Milestone::ALL
+            .into_iter()
+            .filter_map(|milestone| Some((milestone.name(), Time(row.milestones.get(milestone)?))));
+        let stages = row.milestones.stages();
+        let stages = stages.map(|(to, seconds)| StageOfChange { to: to.name(), seconds }).collect();
+        let deployed = row.milestones.get(Milestone::Deployed);
+        let total = deployed.zip(row.milestones.start()).map(|(end, start)| end - start);
+        Self {
+            service,
+            milestones: milestones.collect(),
+            stages,
+            time_to_value_seconds: total,
+            change: row.change,
+            kind: row.kind,
+            pull_request: row.pull_request,
+            subject: row.subject,
+            author: author.then_some(row.author),
+            commits: row.commits,
+            status: row.status,
+            reverts: row.reverts,
+            bot: row.bot,
+            assisted: row.assisted,
+            approximate: row.approximate,
+            moved: row.moved,
+            deployment: row.deployment,
+        }
+    }
+}
+
+/// A deployment.
+#[derive(Serialize)]
+struct Deployment {
+    service: String,
+    environment: String,
+    name: String,
+    production: bool,
+    revision: Option<String>,
+    linked: bool,
+    started_at: Option<Time>,
+    finished_at: Option<Time>,
+    succeeded: Option<bool>,
+    kind: Option<DeploymentKind>,
+    changes: u32,
+    replaced: Option<String>,
+    failed_by: Option<String>,
+    recovered_at: Option<Time>,
+    unplanned: bool,
+    url: Option<String>,
+}
+
+impl Deployment {
+    fn of(service: String, row: DeploymentRow) -> Self {
+        Self {
+            service,
+            environment: row.environment,
+            name: row.name,
+            production: row.production,
+            revision: row.revision,
+            linked: row.linked,
+            started_at: row.started_at.map(Time),
+            finished_at: row.finished_at.map(Time),
+            succeeded: row.succeeded,
+            kind: row.kind,
+            changes: row.changes,
+            replaced: row.replaced,
+            failed_by: row.failed_by,
+            recovered_at: row.recovered_at.map(Time),
+            unplanned: row.unplanned,
+            url: row.url,
+        }
+    }
+}
+
+/// A deployment with the changes that it delivered.
+#[derive(Serialize)]
+struct DeploymentWithChanges {
+    #[serde(flatten)]
+    deployment: Deployment,
+    delivered: Vec<Change>,
+}
+
+/// An incident.
+#[derive(Serialize)]
+struct Incident {
+    service: String,
+    id: String,
+    title: String,
+    opened_at: Option<Time>,
+    resolved_at: Option<Time>,
+    deployment: Option<String>,
+    url: Option<String>,
+}
+
+impl Incident {
+    fn of(service: String, row: IncidentRow) -> Self {
+        Self {
+            service,
+            id: row.id,
+            title: row.title,
+            opened_at: row.opened_at.map(Time),
+            resolved_at: row.resolved_at.map(Time),
+            deployment: row.deployment,
+            url: row.url,
+        }
+    }
+}
+
+/// Where pages in descending order begin.
+fn newest() -> After {
+    After { at: i64::MAX, key: String::new() }
+}
+
+/// Where pages in ascending order begin.
+fn oldest() -> After {
+    After { at: i64::MIN, key: String::new() }
+}
+
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, Problem> {
+    serde_json::from_str(body).map_err(|error| {
+        tracing::error!(%error, "a row of the views cannot be read");
+        Problem::failed("a row of the views cannot be read").hint("run seaway rebuild")
+    })
+}
+
+fn page<R: DeserializeOwned, T>(
+    kept: Vec<Kept>,
+    limit: i64,
+    of: impl Fn(String, R) -> T,
+) -> Result<Page<T>, Problem> {
+    let full = kept.len() as i64 == limit;
+    let next = kept.last().filter(|_| full).map(|last| format!("{} {}", last.at, last.key));
+    let rows: Result<Vec<T>, Problem> =
+        kept.into_iter().map(|kept| Ok(of(kept.service, read(&kept.body)?))).collect();
+    Ok(Page { rows: rows?, next })
+}
+
+pub(super) async fn known_service(app: &App, service: &str) -> Result<(), Problem> {
+    match app.store.service(service).await? {
+        Some(_) => Ok(()),
+        None => Err(Problem::not_found(format!("there is no service {service}"))
+            .hint("/api/v1/services names all")),
+    }
+}
+
+/// `GET /api/v1/services/{service}/changes`.
+pub(crate) async fn changes(
+    State(app): State<Arc<App>>,
+    Path(service): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
+    parameters.wait(&app).await?;
+    known_service(&app, &service).await?;
+    let (after, limit) = (parameters.after(newest())?, parameters.limit()?);
+    let kept = app.store.changes(&service, &after, limit).await?;
+    Ok(Json(page(kept, limit, |service, row| Change::of(service, row, false))?))
+}
+
+/// `GET /api/v1/services/{service}/changes/{change}`.
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    Path((service, change)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
+    let body = app.store.change(&service, &change).await?.ok_or_else(|| {
+        Problem::not_found(format!("{service} has no change {change}"))
+            .hint("name it by the whole hash of its commit on the mainline")
+    })?;
+    Ok(Json(Change::of(service, read(&body)?, true)))
+}
+
+/// `GET /api/v1/services/{service}/deployments`.
+pub(crate) async fn deployments(
+    State(app): State<Arc<App>>,
+    Path(service): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
+    parameters.wait(&app).await?;
+    known_service(&app, &service).await?;
+    let (after, limit) = (parameters.after(newest())?, parameters.limit()?);
+    let kept = app.store.deployments(&service, &after, limit).await?;
+    Ok(Json(page(kept, limit, Deployment::of)?))
+}
+
+/// `GET /api/v1/services/{service}/deployments/{environment}/{name}`.
+pub(crate) async fn deployment(
+    State(app): State<Arc<App>>,
+    Path((service, environment, name)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
+    let body = app.store.deployment(&service, &environment, &name).await?.ok_or_else(|| {
+        Problem::not_found(format!("{service} has no deployment {name} in {environment}"))
+    })?;
+    let row: DeploymentRow = read(&body)?;
+    let bodies = match row.production {
+        true => app.store.changes_of(&service, &name, CHANGES_OF_DEPLOYMENT).await?,
+        false => Vec::new(),
+    };
+    let delivered: Result<Vec<Change>, Problem> =
+        bodies.iter().map(|body| Ok(Change::of(service.clone(), read(body)?, false))).collect();
+    let deployment = Deployment::of(service.clone(), row);
+    Ok(Json(DeploymentWithChanges { deployment, delivered: delivered? }))
+}
+
+/// `GET /api/v1/services/{service}/incidents`.
+pub(crate) async fn incidents(
+    State(app): State<Arc<App>>,
+    Path(service): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
+    parameters.wait(&app).await?;
+    known_service(&app, &service).await?;
+    let (after, limit) = (parameters.after(newest())?, parameters.limit()?);
+    let kept = app.store.incidents(&service, &after, limit).await?;
+    Ok(Json(page(kept, limit, Incident::of)?))
+}
+
+/// `GET /api/v1/waiting`: all waiting changes, oldest first.
+pub(crate) async fn waiting(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    let parameters = Parameters::of(query.as_deref(), &["after", "limit", "service"])?;
+    parameters.wait(&app).await?;
+    let (after, limit) = (parameters.after(oldest())?, parameters.limit()?);
+    let service = parameters.text("service");
+    if let Some(service) = service {
+        known_service(&app, service).await?;
+    }
+    let kept = app.store.waiting(service, &after, limit).await?;
+    Ok(Json(page(kept, limit, |service, row| Change::of(service, row, false))?))
+}

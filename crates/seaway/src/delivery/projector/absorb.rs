@@ -1,0 +1,178 @@
+//! The first half of the work: from events to knowledge.
+
+use super::knowledge::{self, Known};
+use super::store::Absorbed;
+use crate::intake::{Reader, Reading};
+use crate::ledger::{Event, Recorded};
+use seaway_core::catalog::Change;
+use seaway_core::delivery::facts::{Entity, Scope};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The scope under which the changes of the catalog are kept.
+pub(super) const CATALOG: &str = "catalog";
+/// The scope under which the catalog is kept that the sums were made by.
+pub(super) const CATALOG_APPLIED: &str = "catalog applied";
+/// Reads the change of the catalog that an event tells; `None` where it tells none, or why it
+/// cannot be understood.
+pub(crate) type ReadCatalog = fn(&Event) -> Option<Result<Change, String>>;
+
+/// Characters of a reason that are kept.
+const REASON_CHARS_MAX: usize = 300;
+
+/// What reading some events brought, before it is joined with what is known.
+#[derive(Debug, Default)]
+pub(super) struct Brought {
+    pub(super) scopes: HashMap<Scope, Known>,
+    /// Changes of the catalog.
+    pub(super) catalog: Vec<Change>,
+    counts: BTreeMap<(String, &'static str), i64>,
+    malformed: Vec<[String; 4]>,
+}
+
+/// Reads events on all cores. What comes out does not depend on how they are shared out.
+pub(super) fn read(
+    events: &[Recorded],
+    reader: &Reader<'_>,
+    catalog: ReadCatalog,
+    threads: usize,
+) -> Brought {
+    let share = events.len().div_ceil(threads.max(1)).clamp(1, 2_000);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut brought = Brought::default();
+        while let Some(some) = events.chunks(share).nth(next.fetch_add(1, Ordering::Relaxed)) {
+            some.iter().for_each(|recorded| brought.add(recorded, reader, catalog));
+        }
+        brought
+    };
+    if threads < 2 || events.len() < 200 {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = work();
+        for other in others {
+            match other.join() {
+                Ok(brought) => all.join(brought),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}
+
+impl Brought {
+    fn add(&mut self, recorded: &Recorded, reader: &Reader<'_>, catalog: ReadCatalog) {
+        let event = &recorded.event;
+        let outcome = match catalog(event) {
+            Some(Ok(change)) => {
+                self.catalog.push(change);
+                "understood"
+            }
+            Some(Err(reason)) => self.refuse(recorded, &reason),
+            None => match reader.read(recorded) {
+                Reading::Facts(facts) => {
+                    for fact in facts {
+                        let known = self.scopes.entry(fact.scope).or_default();
+                        knowledge::take_in(known, [fact.entity]);
+                    }
+                    "understood"
+                }
+                Reading::Unknown => "unknown",
+                Reading::Malformed(reason) => self.refuse(recorded, &reason),
+            },
+        };
+        *self.counts.entry((event.kind.clone(), outcome)).or_default() += 1;
+    }
+
+    fn refuse(&mut self, recorded: &Recorded, reason: &str) -> &'static str {
+        let event = &recorded.event;
+        let reason = crate::pages::words::clean(reason, REASON_CHARS_MAX);
+        self.malformed.push([event.source.clone(), event.id.clone(), event.kind.clone(), reason]);
+        "malformed"
+    }
+
+    fn join(&mut self, other: Self) {
+        for (scope, known) in other.scopes {
+            knowledge::take_in(self.scopes.entry(scope).or_default(), known.into_values());
+        }
+        self.catalog.extend(other.catalog);
+        for (key, count) in other.counts {
+            *self.counts.entry(key).or_default() += count;
+        }
+        self.malformed.extend(other.malformed);
+    }
+
+    /// The artifacts that something was said of.
+    pub(super) fn artifacts(&self) -> Vec<String> {
+        let is_artifact = |scope: &&Scope| matches!(scope, Scope::Artifact(_));
+        self.scopes.keys().filter(is_artifact).map(Scope::key).collect()
+    }
+
+    /// Hands what is known of artifacts on to the services that deployed them, so that a service
+    /// has all it needs in its own scope. `known` is what was known of them before, by scope.
+    pub(super) fn hand_on_artifacts(&mut self, mut known: HashMap<String, Known>) {
+        let mut handed = Vec::new();
+        for (scope, new) in &self.scopes {
+            if !matches!(scope, Scope::Artifact(_)) {
+                continue;
+            }
+            let mut all = known.remove(&scope.key()).unwrap_or_default();
+            knowledge::take_in(&mut all, new.values().cloned());
+            for entity in all.into_values() {
+                let Entity::Artifact(mut artifact) = entity else { continue };
+                let services = std::mem::take(&mut artifact.services);
+                handed.extend(services.into_iter().map(|name| (name, artifact.clone())));
+            }
+        }
+        for (name, artifact) in handed {
+            let known = self.scopes.entry(Scope::Service(name)).or_default();
+            knowledge::take_in(known, [Entity::Artifact(artifact)]);
+        }
+    }
+
+    /// The services that sources name, with the repositories that they are deployed from.
+    pub(super) fn claims(&self) -> BTreeSet<(String, Option<String>)> {
+        let mut claims = BTreeSet::new();
+        for (scope, known) in &self.scopes {
+            let Scope::Service(name) = scope else { continue };
+            claims.insert((name.clone(), None));
+            let repositories = known.values().filter_map(|entity| match entity {
+                Entity::Deployment(deployment) => deployment.repository.get(),
+                Entity::Artifact(artifact) => artifact.repository.get(),
+                _ => None,
+            });
+            claims.extend(repositories.map(|it| (name.clone(), Some(it.clone()))));
+        }
+        claims
+    }
+
+    /// The repositories that something was said of.
+    pub(super) fn repositories(&self) -> impl Iterator<Item = &String> {
+        self.scopes.keys().filter_map(|scope| match scope {
+            Scope::Repository(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// As it is stored.
+    pub(super) fn absorbed(self, position: i64) -> Result<Absorbed, serde_json::Error> {
+        let mut chunks: Vec<(String, Vec<u8>)> = self
+            .scopes
+            .iter()
+            .map(|(scope, known)| Ok((scope.key(), knowledge::encode(known)?)))
+            .collect::<Result<_, serde_json::Error>>()?;
+        if !self.catalog.is_empty() {
+            chunks.push((CATALOG.to_owned(), serde_json::to_vec(&self.catalog)?));
+        }
+        let counts = self.counts.into_iter().map(|((kind, outcome), n)| (kind, outcome, n));
+        Ok(Absorbed {
+            position,
+            chunks,
+            counts: counts.collect(),
+            malformed: self.malformed,
+            ..Absorbed::default()
+        })
+    }
+}

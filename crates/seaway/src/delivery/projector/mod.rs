@@ -1,0 +1,512 @@
+//! The projector: from the log to the views, in order and without end.
+//!
+//! It works in two halves, each a transaction. *Absorbing* reads events and adds what they tell to
+//! the knowledge of their scopes, together with the place on the log that was reached; scopes that
+//! something was added to are *stale*. *Settling* takes stale scopes, computes the services that
+//! rest on them, and writes the rows that differ. A crash between or within the two loses nothing
+//! and repeats nothing. While many events wait, settling is put off, so that a service is computed
+//! once for many events and not once for each few.
+
+mod absorb;
+mod knowledge;
+mod registry;
+mod rollup;
+mod rows;
+mod settle;
+mod store;
+
+pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
+pub(crate) use store::VIEWS;
+
+use crate::error::Error;
+use crate::ledger::{Database, Ledger, Recorded, migrate};
+pub(crate) use absorb::ReadCatalog;
+use absorb::{Brought, CATALOG, CATALOG_APPLIED};
+use knowledge::{Cache, Known};
+use registry::{Plan, Registry};
+use rollup::{Owners, RollUp};
+use seaway_core::catalog::{Change, History};
+use seaway_core::delivery::facts::Scope;
+use seaway_core::delivery::summary::Days;
+use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
+use settle::{Before, Task};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use store::{ServiceRow, Store};
+use tokio::sync::watch;
+
+/// Events that are absorbed at once, and about how many bytes of them.
+const EVENTS_AT_ONCE: u32 = 25_000;
+const BYTES_AT_ONCE: usize = 48 << 20;
+/// While more events than this wait, services are not computed.
+const BACKLOG_MAX: i64 = 200_000;
+/// Scopes whose services are computed in one transaction.
+const SCOPES_AT_ONCE: i64 = 256;
+/// A scope with more chunks than this is written anew as one.
+const CHUNKS_MAX: usize = 32;
+/// Rows of views that are kept, to compare the next ones with: some 200 MiB.
+const ROWS_MAX: usize = 250_000;
+/// Threads that read events and compute services.
+const THREADS_MAX: usize = 8;
+
+/// What the projector needs to know of the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Tell bots, AI assistance, incidents.
+    pub(crate) reader: Arc<crate::intake::Settings>,
+    /// Reads changes of the catalog.
+    pub(crate) catalog: ReadCatalog,
+    /// The organization's time zone.
+    pub(crate) days: Arc<Days>,
+    /// How long after a deployment an incident may open that belongs to it, in seconds.
+    pub(crate) incident_window_seconds: i64,
+}
+
+/// How far the views have come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    /// The place on the log up to which everything is in the views.
+    pub(crate) settled: i64,
+    /// The catalog that the views were computed by.
+    pub(crate) catalog: Arc<History>,
+}
+
+/// Computes views from the log. There is one at a time for a place.
+pub(crate) struct Projector {
+    ledger: Ledger,
+    store: Store,
+    settings: Settings,
+    registry: Registry,
+    catalog: Arc<History>,
+    known: Cache,
+    views: Views,
+    position: i64,
+    threads: usize,
+    progress: watch::Sender<Progress>,
+}
+
+/// Views that were computed lately, to compare the next ones with.
+#[derive(Default)]
+struct Views {
+    of: HashMap<String, ServiceView>,
+    rows: usize,
+}
+
+impl Views {
+    fn put(&mut self, service: String, view: ServiceView) {
+        let rows = |view: &ServiceView| view.changes.len() + view.deployments.len();
+        if self.rows > ROWS_MAX {
+            self.of.clear();
+            self.rows = 0;
+        }
+        self.rows += rows(&view);
+        if let Some(before) = self.of.insert(service, view) {
+            self.rows -= rows(&before);
+        }
+    }
+}
+
+impl Projector {
+    /// Brings the tables of the views to their newest version, and goes on where the last one
+    /// stopped.
+    pub(crate) async fn start(
+        ledger: Ledger,
+        views: Database,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        migrate(&views, &VIEWS).await?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut projector = Self {
+            ledger,
+            store: Store::new(views),
+            settings,
+            registry: Registry::default(),
+            catalog: Arc::default(),
+            known: Cache::default(),
+            views: Views::default(),
+            position: 0,
+            threads: threads.min(THREADS_MAX),
+            progress: watch::Sender::default(),
+        };
+        projector.remember().await?;
+        Ok(projector)
+    }
+
+    /// How far the views have come, now and later.
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Reads from the tables what is kept in memory.
+    async fn remember(&mut self) -> Result<(), Error> {
+        self.position = self.store.position().await?;
+        self.registry = Registry::default();
+        for name in self.store.repositories().await? {
+            self.registry.hear_of_repository(&name);
+        }
+        for (name, repository) in self.store.claims().await? {
+            let repository = Some(repository.as_str()).filter(|it| !it.is_empty());
+            self.registry.hear_of_service(&name, repository);
+        }
+        self.catalog = Arc::default();
+        self.read_catalog().await?;
+        self.known.clear();
+        self.views = Views::default();
+        if self.store.stale(1).await?.is_empty() {
+            self.tell();
+        }
+        Ok(())
+    }
+
+    /// Follows the log until `stop` says so. What fails is tried again.
+    pub(crate) async fn follow(mut self, mut stop: watch::Receiver<bool>) {
+        let mut newest = self.ledger.newest();
+        loop {
+            match self.catch_up().await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the views could not be computed; trying again");
+                    tokio::select! {
+                        () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+                        _ = stop.wait_for(|stop| *stop) => return,
+                    }
+                    continue;
+                }
+            }
+            let position = self.position;
+            tokio::select! {
+                changed = newest.wait_for(|newest| *newest > position) => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Computes until everything that is on the log now is in the views.
+    pub(crate) async fn catch_up(&mut self) -> Result<(), Error> {
+        let mut newest = self.ledger.newest();
+        loop {
+            let goal = *newest.borrow_and_update();
+            if self.position < goal {
+                self.absorb().await?;
+            }
+            if goal - self.position > BACKLOG_MAX {
+                continue;
+            }
+            self.settle().await?;
+            if self.position >= goal && !newest.has_changed().unwrap_or(false) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Forgets the views and computes them from the start of the log.
+    /// `progress` is told the place on the log that was reached.
+    pub(crate) async fn rebuild(&mut self, mut progress: impl FnMut(u64)) -> Result<(), Error> {
+        self.store.forget().await?;
+        self.remember().await?;
+        let newest = self.ledger.look_for_newer().await?;
+        while self.position < newest {
+            self.absorb().await?;
+            progress(self.position.unsigned_abs());
+        }
+        self.catch_up().await
+    }
+
+    async fn absorb(&mut self) -> Result<(), Error> {
+        let stretch = self.ledger.read_after(self.position, EVENTS_AT_ONCE, BYTES_AT_ONCE).await?;
+        for unreadable in &stretch.unreadable {
+            let position = unreadable.position;
+            tracing::error!(position, why = unreadable.why, "an event on the log cannot be read");
+        }
+        let mut brought = self.read(stretch.events).await?;
+        let artifacts = brought.artifacts();
+        if !artifacts.is_empty() {
+            let known = self.load(&artifacts).await?;
+            brought.hand_on_artifacts(known);
+        }
+        let claims = brought.claims();
+        let is_new = |claim: &&(String, Option<String>)| {
+            self.registry.is_new_service(&claim.0, claim.1.as_deref())
+        };
+        let new_claims: Vec<_> = claims.iter().filter(is_new).cloned().collect();
+        let repositories =
+            brought.repositories().chain(claims.iter().filter_map(|it| it.1.as_ref()));
+        let new_repositories: BTreeSet<String> =
+            repositories.filter(|name| self.registry.is_new_repository(name)).cloned().collect();
+
+        let has_catalog = !brought.catalog.is_empty();
+        let scopes = brought.scopes.iter().map(|(scope, known)| (scope.key(), known.clone()));
+        let more: Vec<(String, Known)> =
+            scopes.filter(|(scope, _)| self.known.get(scope).is_some()).collect();
+        let mut absorbed = brought.absorbed(stretch.up_to).map_err(broken)?;
+        absorbed.claims = new_claims
+            .iter()
+            .map(|(name, repository)| (name.clone(), repository.clone().unwrap_or_default()))
+            .collect();
+        absorbed.repositories = new_repositories.iter().cloned().collect();
+        self.store.absorb(&absorbed).await?;
+
+        // Only now that it is written it is known.
+        self.position = stretch.up_to;
+        for (name, repository) in new_claims {
+            self.registry.hear_of_service(&name, repository.as_deref());
+        }
+        for name in new_repositories {
+            self.registry.hear_of_repository(&name);
+        }
+        for (scope, known) in more {
+            self.known.add(&scope, &known);
+        }
+        if has_catalog {
+            self.read_catalog().await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, events: Vec<Recorded>) -> Result<Brought, Error> {
+        let (settings, catalog) = (Arc::clone(&self.settings.reader), self.settings.catalog);
+        let threads = self.threads;
+        tokio::task::spawn_blocking(move || {
+            absorb::read(&events, &settings.reader(), catalog, threads)
+        })
+        .await
+        .map_err(|error| Error::Failed { what: format!("events: {error}"), hint: None })
+    }
+
+    /// What is known of some scopes.
+    async fn load(&mut self, scopes: &[String]) -> Result<HashMap<String, Known>, Error> {
+        let mut found = HashMap::new();
+        for (scope, chunks) in self.store.chunks(scopes).await? {
+            found.insert(scope, settle::merge_chunks(&chunks).map_err(broken)?);
+        }
+        Ok(found)
+    }
+
+    /// Sees to it that what is known of some scopes is at hand. Scopes in many chunks are written
+    /// anew as one.
+    async fn have_at_hand(&mut self, scopes: &BTreeSet<String>) -> Result<(), Error> {
+        let missing: Vec<String> =
+            scopes.iter().filter(|scope| self.known.get(scope).is_none()).cloned().collect();
+        let mut found = self.store.chunks(&missing).await?;
+        let mut compacted = Vec::new();
+        for scope in missing {
+            let chunks = found.remove(&scope).unwrap_or_default();
+            let known = settle::merge_chunks(&chunks).map_err(broken)?;
+            if chunks.len() > CHUNKS_MAX {
+                compacted.push((scope.clone(), knowledge::encode(&known).map_err(broken)?));
+            }
+            self.known.put(scope, known);
+        }
+        if !compacted.is_empty() {
+            let mut writing = self.store.begin().await?;
+            self.store.compact(&mut writing, self.position, &compacted).await?;
+            writing.commit().await.map_err(crate::ledger::Error::from)?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<(), Error> {
+        loop {
+            let stale = self.store.stale(SCOPES_AT_ONCE).await?;
+            if stale.is_empty() {
+                self.tell();
+                return Ok(());
+            }
+            self.settle_some(&stale).await?;
+            self.known.trim();
+        }
+    }
+
+    fn tell(&self) {
+        self.progress
+            .send_replace(Progress { settled: self.position, catalog: Arc::clone(&self.catalog) });
+    }
+
+    async fn settle_some(&mut self, stale: &[String]) -> Result<(), Error> {
+        let services: BTreeSet<String> = stale
+            .iter()
+            .filter_map(|scope| Scope::of_key(scope))
+            .flat_map(|scope| self.registry.touched_by(&scope))
+            .collect();
+        let plans: Vec<_> =
+            services.into_iter().map(|name| (self.registry.plan(&name), name)).collect();
+        let scopes: BTreeSet<String> = plans
+            .iter()
+            .filter_map(|(plan, _)| plan.as_ref())
+            .flat_map(|plan| plan.scopes.iter().map(Scope::key))
+            .collect();
+        self.have_at_hand(&scopes).await?;
+        let done = self.derive(plans);
+
+        let mut writing = self.store.begin().await?;
+        let mut rollup = RollUp::default();
+        let catalog = Arc::clone(&self.catalog);
+        let mut owners = Owners::new(&catalog, &self.settings.days);
+        let (mut rows, mut gone) = (Vec::new(), Vec::new());
+        for Done { service, plan, view } in &done {
+            self.write_rows(&mut writing, service, view).await?;
+            let before = self.store.summaries(&rollup::scope_of_service(service)).await?;
+            rollup.add(service, view, before, &mut owners);
+            match plan {
+                Some(plan) => rows.push(ServiceRow {
+                    service: service.clone(),
+                    catalogued: plan.catalogued,
+                    repository: plan.repository.clone(),
+                    newest: view.newest,
+                }),
+                None => gone.push(service.clone()),
+            }
+        }
+        self.store.write_services(&mut writing, &rows).await?;
+        self.store.remove_services(&mut writing, &gone).await?;
+        self.write_rollup(&mut writing, rollup).await?;
+        self.store.settle(&mut writing, stale).await?;
+        writing.commit().await.map_err(crate::ledger::Error::from)?;
+        for Done { service, view, .. } in done {
+            self.views.put(service, view);
+        }
+        Ok(())
+    }
+
+    /// Computes services whose scopes are at hand.
+    fn derive(&self, plans: Vec<(Option<Plan>, String)>) -> Vec<Done> {
+        let tasks: Vec<Task<'_>> = plans
+            .into_iter()
+            .map(|(plan, service)| {
+                let scopes = plan.iter().flat_map(|plan| &plan.scopes);
+                let known = scopes.filter_map(|scope| self.known.peek(&scope.key())).collect();
+                Task { service, plan, known }
+            })
+            .collect();
+        let window = self.settings.incident_window_seconds;
+        let views =
+            tokio::task::block_in_place(|| settle::derive_all(&tasks, window, self.threads));
+        let done = |(task, view): (Task<'_>, ServiceView)| Done {
+            service: task.service,
+            plan: task.plan,
+            view,
+        };
+        tasks.into_iter().zip(views).map(done).collect()
+    }
+
+    async fn write_rollup(
+        &self,
+        writing: &mut store::Writing,
+        rollup: RollUp,
+    ) -> Result<(), Error> {
+        let mut before = HashMap::new();
+        for (scope, day) in rollup.sums() {
+            if let Some(body) = self.store.summary(scope, i64::from(day.0)).await? {
+                before.insert((scope.to_owned(), day), body);
+            }
+        }
+        Ok(self.store.write_summaries(writing, &rollup.rows(before)).await?)
+    }
+
+    async fn write_rows(
+        &self,
+        writing: &mut store::Writing,
+        service: &str,
+        view: &ServiceView,
+    ) -> Result<(), Error> {
+        let before = self.views.of.get(service);
+        let store = &self.store;
+        let changes = match before {
+            Some(view) => Before::View(&view.changes[..]),
+            None => Before::Rows(store.rows::<ChangeRow>(service).await?),
+        };
+        let diff = settle::diff(&view.changes, changes).map_err(broken)?;
+        store.write_changes(writing, service, &diff).await?;
+        let deployments = match before {
+            Some(view) => Before::View(&view.deployments[..]),
+            None => Before::Rows(store.rows::<DeploymentRow>(service).await?),
+        };
+        let diff = settle::diff(&view.deployments, deployments).map_err(broken)?;
+        store.write_deployments(writing, service, &diff).await?;
+        let incidents = match before {
+            Some(view) => Before::View(&view.incidents[..]),
+            None => Before::Rows(store.rows::<IncidentRow>(service).await?),
+        };
+        let diff = settle::diff(&view.incidents, incidents).map_err(broken)?;
+        store.write_incidents(writing, service, &diff).await?;
+        let findings = match before {
+            Some(view) => Before::View(&view.findings[..]),
+            None => Before::Rows(store.rows::<FindingRow>(service).await?),
+        };
+        let diff = settle::diff(&view.findings, findings).map_err(broken)?;
+        Ok(store.write_findings(writing, service, &diff).await?)
+    }
+
+    /// Reads the catalog anew. If it is another one, services whose facts belong elsewhere now
+    /// become stale, and summaries move to the sums of other owners.
+    async fn read_catalog(&mut self) -> Result<(), Error> {
+        let scopes = [CATALOG.to_owned(), CATALOG_APPLIED.to_owned()];
+        let mut chunks = self.store.chunks(&scopes).await?;
+        let mut history = History::default();
+        for chunk in chunks.remove(CATALOG).unwrap_or_default() {
+            for change in serde_json::from_slice::<Vec<Change>>(&chunk).map_err(broken)? {
+                history.add(change);
+            }
+        }
+        let applied = chunks.remove(CATALOG_APPLIED).unwrap_or_default();
+        let applied: History = match applied.first() {
+            Some(chunk) => serde_json::from_slice(chunk).map_err(broken)?,
+            None => History::default(),
+        };
+        self.registry.set_catalog(rollup::catalogued(&applied.latest()));
+        if history != applied {
+            self.apply(&applied, &history).await?;
+        }
+        self.catalog = Arc::new(history);
+        Ok(())
+    }
+
+    async fn apply(&mut self, applied: &History, history: &History) -> Result<(), Error> {
+        let mut names = self.registry.all();
+        self.registry.set_catalog(rollup::catalogued(&history.latest()));
+        names.extend(self.registry.all());
+
+        let days = Arc::clone(&self.settings.days);
+        let (mut before, mut now) = (Owners::new(applied, &days), Owners::new(history, &days));
+        let mut rollup = RollUp::default();
+        for service in &names {
+            if before.periods_of(service) != now.periods_of(service) {
+                let summaries = self.store.summaries(&rollup::scope_of_service(service)).await?;
+                rollup.move_service(service, summaries, &mut before, &mut now);
+            }
+        }
+        let stale: BTreeSet<String> = names
+            .iter()
+            .flat_map(|name| self.registry.scopes_of(name))
+            .map(|scope| scope.key())
+            .collect();
+        let stale: Vec<String> = stale.into_iter().collect();
+        let body = serde_json::to_vec(history).map_err(broken)?;
+        let mut writing = self.store.begin().await?;
+        self.write_rollup(&mut writing, rollup).await?;
+        self.store.mark_stale(&mut writing, &stale).await?;
+        let applied = [(CATALOG_APPLIED.to_owned(), body)];
+        self.store.compact(&mut writing, self.position, &applied).await?;
+        Ok(writing.commit().await.map_err(crate::ledger::Error::from)?)
+    }
+}
+
+/// A service that was computed.
+struct Done {
+    service: String,
+    /// `None` where there is no such service any more.
+    plan: Option<Plan>,
+    view: ServiceView,
+}
+
+/// What was written by this program cannot be read by it.
+fn broken(error: serde_json::Error) -> Error {
+    Error::failed(
+        format!("the views hold something that cannot be read: {error}"),
+        "compute them anew: seaway rebuild",
+    )
+}

@@ -1,0 +1,181 @@
+//! The second half of the work: from knowledge to views, one service after the other.
+
+use super::knowledge::{self, Known};
+use super::registry::Plan;
+use super::rows::{Diff, Kept};
+use seaway_core::delivery::derive::{ServiceSpec, derive};
+use seaway_core::delivery::facts::Entity;
+use seaway_core::delivery::view::ServiceView;
+use seaway_core::paths::Globs;
+use std::collections::HashMap;
+
+/// A service that is to be computed, with all that is known of it.
+pub(super) struct Task<'a> {
+    pub(super) service: String,
+    /// `None` where there is no such service any more.
+    pub(super) plan: Option<Plan>,
+    /// What is known of each scope of the plan.
+    pub(super) known: Vec<&'a Known>,
+}
+
+impl Task<'_> {
+    /// Computes its view.
+    pub(super) fn derive(&self, incident_window_seconds: i64) -> ServiceView {
+        let Some(plan) = &self.plan else { return ServiceView::default() };
+        let entities: Vec<&Entity> = self.known.iter().flat_map(|known| known.values()).collect();
+        let globs = (!plan.paths.is_empty()).then(|| Globs::new(&plan.paths));
+        let touches = globs.map(|globs| move |path: &str| globs.matches(path.as_bytes()));
+        let spec = ServiceSpec {
+            name: &self.service,
+            repository: plan.repository.as_deref(),
+            touches: touches.as_ref().map(|touches| touches as &(dyn Fn(&str) -> bool + Sync)),
+            production: &plan.environments,
+            incident_window_seconds,
+        };
+        derive(&spec, &entities)
+    }
+}
+
+/// Computes the views of services on all cores.
+pub(super) fn derive_all(
+    tasks: &[Task<'_>],
+    incident_window_seconds: i64,
+    threads: usize,
+) -> Vec<ServiceView> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let Some(task) = tasks.get(at) else { return done };
+            done.push((at, task.derive(incident_window_seconds)));
+        }
+    };
+    let mut done = if threads < 2 || tasks.len() < 2 {
+        work()
+    } else {
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            for other in others {
+                match other.join() {
+                    Ok(more) => done.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            done
+        })
+    };
+    done.sort_unstable_by_key(|&(at, _)| at);
+    done.into_iter().map(|(_, view)| view).collect()
+}
+
+/// What was there before: the view itself where it is still at hand, its rows where not.
+pub(super) enum Before<'a, T> {
+    View(&'a [T]),
+    Rows(Vec<(Vec<String>, String)>),
+}
+
+/// The rows that differ from those before.
+pub(super) fn diff<'a, T: Kept + PartialEq>(
+    new: &'a [T],
+    before: Before<'_, T>,
+) -> Result<Diff<'a, T>, serde_json::Error> {
+    match before {
+        Before::View(old) => diff_views(new, old),
+        Before::Rows(old) => diff_rows(new, old),
+    }
+}
+
+fn diff_views<'a, T: Kept + PartialEq>(
+    new: &'a [T],
+    old: &[T],
+) -> Result<Diff<'a, T>, serde_json::Error> {
+    // Most of a view stays where it is: only what differs is looked up by key.
+    let same = new.iter().zip(old).map(|(new, old)| new == old);
+    let differs: Vec<bool> = same.map(|same| !same).collect();
+    let is_different = |at: usize| differs.get(at).copied().unwrap_or(true);
+    let mut gone: HashMap<Vec<&str>, &T> = old
+        .iter()
+        .enumerate()
+        .filter(|&(at, _)| is_different(at))
+        .map(|(_, row)| (row.key(), row))
+        .collect();
+    let mut written = Vec::new();
+    for (_, row) in new.iter().enumerate().filter(|&(at, _)| is_different(at)) {
+        if gone.remove(&row.key()) != Some(row) {
+            written.push((row, serde_json::to_string(row)?));
+        }
+    }
+    let gone = gone.into_keys().map(|key| key.into_iter().map(str::to_owned).collect()).collect();
+    Ok(Diff { written, gone })
+}
+
+fn diff_rows<T: Kept>(
+    new: &[T],
+    old: Vec<(Vec<String>, String)>,
+) -> Result<Diff<'_, T>, serde_json::Error> {
+    let mut gone: HashMap<Vec<String>, String> = old.into_iter().collect();
+    let mut written = Vec::new();
+    for row in new {
+        let key: Vec<String> = row.key().into_iter().map(str::to_owned).collect();
+        let body = serde_json::to_string(row)?;
+        if gone.remove(&key).as_ref() != Some(&body) {
+            written.push((row, body));
+        }
+    }
+    Ok(Diff { written, gone: gone.into_keys().collect() })
+}
+
+/// Merges the chunks of a scope.
+pub(super) fn merge_chunks(chunks: &[Vec<u8>]) -> Result<Known, serde_json::Error> {
+    let mut known = Known::new();
+    for chunk in chunks {
+        knowledge::take_in(&mut known, knowledge::decode(chunk)?);
+    }
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seaway_core::delivery::view::FindingRow;
+
+    fn rows(names: &[(&str, &str)]) -> Vec<FindingRow> {
+        let row = |&(kind, subject): &(&str, &str)| FindingRow {
+            kind: kind.to_owned(),
+            subject: subject.to_owned(),
+        };
+        names.iter().map(row).collect()
+    }
+
+    fn told(diff: &Diff<'_, FindingRow>) -> (Vec<String>, Vec<String>) {
+        let mut gone: Vec<String> = diff.gone.iter().map(|key| key.join(" ")).collect();
+        gone.sort();
+        (diff.written.iter().map(|(row, _)| row.subject.clone()).collect(), gone)
+    }
+
+    #[test]
+    fn both_ways_to_compare_find_the_same() {
+        let old = rows(&[("a", "1"), ("a", "2"), ("b", "3")]);
+        for new in [
+            rows(&[]),
+            rows(&[("a", "1"), ("a", "2"), ("b", "3")]),
+            rows(&[("a", "0"), ("a", "1"), ("a", "2"), ("b", "3")]),
+            rows(&[("a", "2"), ("b", "3"), ("b", "4")]),
+        ] {
+            let stored = old
+                .iter()
+                .map(|row| {
+                    let key = row.key().into_iter().map(str::to_owned).collect();
+                    (key, serde_json::to_string(row).unwrap())
+                })
+                .collect();
+            let by_view = diff(&new, Before::View(&old)).unwrap();
+            let by_rows = diff(&new, Before::Rows(stored)).unwrap();
+            assert_eq!(told(&by_view), told(&by_rows));
+            let is_new = |row: &&FindingRow| !old.contains(row);
+            assert_eq!(told(&by_view).0.len(), new.iter().filter(is_new).count());
+        }
+    }
+}

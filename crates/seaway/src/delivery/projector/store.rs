@@ -1,0 +1,494 @@
+//! The SQL of the projector: knowledge by scope, and the views that are computed of it.
+
+use super::rows::{Diff, Kept, RowStatements};
+use crate::ledger::{Database, Error, Many, Schema};
+use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow};
+use sqlx::{Any, AssertSqlSafe, FromRow, Transaction};
+use std::collections::HashMap;
+
+/// The tables of knowledge and views. All of it can be computed anew from the log.
+///
+/// `knowledge` has what is known of each scope, in chunks; `stale` the scopes whose services have
+/// to be computed; `claims` the names of services with the repositories that they claim, or an
+/// empty text; `arrivals` how many events of each kind there were; `summaries` what reports are
+/// merged from, by scope (`service NAME`, `group NAME`, `organization`) and local day, where `open`
+/// is how many changes of the day wait still.
+pub(crate) const VIEWS: Schema = Schema {
+    name: "views",
+    versions: &[&[
+        "CREATE TABLE progress (name TEXT PRIMARY KEY, position BIGINT NOT NULL)",
+        "CREATE TABLE knowledge (
+            scope TEXT NOT NULL, position BIGINT NOT NULL, body {bytes} NOT NULL,
+            PRIMARY KEY (scope, position)
+        )",
+        "CREATE TABLE stale (scope TEXT PRIMARY KEY)",
+        "CREATE TABLE claims (
+            name TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (name, repository)
+        )",
+        "CREATE TABLE repositories (name TEXT PRIMARY KEY)",
+        "CREATE TABLE arrivals (
+            kind TEXT NOT NULL, outcome TEXT NOT NULL, count BIGINT NOT NULL,
+            PRIMARY KEY (kind, outcome)
+        )",
+        "CREATE TABLE malformed (
+            source TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
+            PRIMARY KEY (source, id)
+        )",
+        "CREATE TABLE services (
+            service TEXT PRIMARY KEY, catalogued BIGINT NOT NULL, repository TEXT, newest BIGINT
+        )",
+        "CREATE TABLE changes (
+            service TEXT NOT NULL, change TEXT NOT NULL, status TEXT NOT NULL,
+            authored_at BIGINT, merged_at BIGINT, deployed_at BIGINT, deployment TEXT,
+            body TEXT NOT NULL, PRIMARY KEY (service, change)
+        )",
+        "CREATE INDEX changes_by_merge ON changes (service, merged_at)",
+        "CREATE INDEX changes_waiting ON changes (authored_at) WHERE status = 'waiting'",
+        "CREATE TABLE deployments (
+            service TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL,
+            production BIGINT NOT NULL, finished_at BIGINT,
+            body TEXT NOT NULL, PRIMARY KEY (service, environment, name)
+        )",
+        "CREATE INDEX deployments_by_time ON deployments (service, finished_at)",
+        "CREATE TABLE incidents (
+            service TEXT NOT NULL, id TEXT NOT NULL, opened_at BIGINT,
+            body TEXT NOT NULL, PRIMARY KEY (service, id)
+        )",
+        "CREATE TABLE findings (
+            service TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+            body TEXT NOT NULL, PRIMARY KEY (service, kind, subject)
+        )",
+        "CREATE TABLE summaries (
+            scope TEXT NOT NULL, day BIGINT NOT NULL, open BIGINT NOT NULL,
+            deployments BIGINT NOT NULL, body {bytes} NOT NULL,
+            PRIMARY KEY (scope, day)
+        )",
+        "CREATE INDEX summaries_open ON summaries (scope, day) WHERE open > 0",
+        "CREATE INDEX summaries_deployed ON summaries (scope, day) WHERE deployments > 0",
+    ]],
+};
+
+/// All tables of [`VIEWS`], with the columns of their keys: what must be equal after a rebuild, but
+/// for `knowledge` and `progress`, which tell how the work was cut.
+const TABLES: [&str; 13] = [
+    "progress",
+    "knowledge",
+    "stale",
+    "claims",
+    "repositories",
+    "arrivals",
+    "malformed",
+    "services",
+    "changes",
+    "deployments",
+    "incidents",
+    "findings",
+    "summaries",
+];
+
+/// A transaction that writes.
+pub(super) type Writing = Transaction<'static, Any>;
+
+/// Where knowledge and views are written.
+#[derive(Debug, Clone)]
+pub(super) struct Store {
+    database: Database,
+    insert_chunk: Many,
+    insert_stale: Many,
+    delete_stale: Many,
+    delete_chunks: Many,
+    insert_claim: Many,
+    insert_repository: Many,
+    add_arrivals: Many,
+    insert_malformed: Many,
+    set_progress: Many,
+    upsert_service: Many,
+    delete_service: Many,
+    upsert_summary: Many,
+    delete_summary: Many,
+    changes: RowStatements,
+    deployments: RowStatements,
+    incidents: RowStatements,
+    findings: RowStatements,
+}
+
+/// What reading some events added.
+#[derive(Debug, Default)]
+pub(super) struct Absorbed {
+    /// The place on the log up to which events were read.
+    pub(super) position: i64,
+    /// By scope, what was added to it.
+    pub(super) chunks: Vec<(String, Vec<u8>)>,
+    /// Names of services and the repositories that they claim, or an empty text.
+    pub(super) claims: Vec<(String, String)>,
+    /// Repositories that were heard of.
+    pub(super) repositories: Vec<String>,
+    /// By kind of event and outcome, how many were read.
+    pub(super) counts: Vec<(String, &'static str, i64)>,
+    /// Events that could not be understood: source, identifier, kind, reason.
+    pub(super) malformed: Vec<[String; 4]>,
+}
+
+/// What is kept of a service itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ServiceRow {
+    /// Its name.
+    pub(super) service: String,
+    /// Whether the catalog has it.
+    pub(super) catalogued: bool,
+    /// By `facts::repository_name`.
+    pub(super) repository: Option<String>,
+    /// The newest moment of its data.
+    pub(super) newest: Option<i64>,
+}
+
+/// A summary as it is stored; without bytes it is empty and taken away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SummaryRow {
+    pub(super) scope: String,
+    pub(super) day: i64,
+    /// Changes of the day that are open.
+    pub(super) open: i64,
+    /// Linked successful deployments.
+    pub(super) deployments: i64,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl Store {
+    pub(super) fn new(database: Database) -> Self {
+        let engine = database.engine();
+        let many = |head: &str, width, tail: &str| Many::new(engine, head, width, tail);
+        let nothing = "ON CONFLICT DO NOTHING";
+        Self {
+            insert_chunk: many("INSERT INTO knowledge (scope, position, body) VALUES", 3, ""),
+            insert_stale: many("INSERT INTO stale (scope) VALUES", 1, nothing),
+            delete_stale: many("DELETE FROM stale WHERE scope IN (VALUES", 1, ")"),
+            delete_chunks: many("DELETE FROM knowledge WHERE scope IN (VALUES", 1, ")"),
+            insert_claim: many("INSERT INTO claims (name, repository) VALUES", 2, nothing),
+            insert_repository: many("INSERT INTO repositories (name) VALUES", 1, nothing),
+            add_arrivals: many(
+                "INSERT INTO arrivals (kind, outcome, count) VALUES",
+                3,
+                "ON CONFLICT (kind, outcome) DO UPDATE SET count = arrivals.count + excluded.count",
+            ),
+            insert_malformed: many(
+                "INSERT INTO malformed (source, id, kind, reason) VALUES",
+                4,
+                nothing,
+            ),
+            set_progress: many(
+                "INSERT INTO progress (name, position) VALUES",
+                2,
+                "ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+            ),
+            upsert_service: many(
+                "INSERT INTO services (service, catalogued, repository, newest) VALUES",
+                4,
+                "ON CONFLICT (service) DO UPDATE SET catalogued = excluded.catalogued, \
+                 repository = excluded.repository, newest = excluded.newest",
+            ),
+            delete_service: many("DELETE FROM services WHERE service IN (VALUES", 1, ")"),
+            upsert_summary: many(
+                "INSERT INTO summaries (scope, day, open, deployments, body) VALUES",
+                5,
+                "ON CONFLICT (scope, day) DO UPDATE SET open = excluded.open, \
+                 deployments = excluded.deployments, body = excluded.body",
+            ),
+            delete_summary: many("DELETE FROM summaries WHERE (scope, day) IN (VALUES", 2, ")"),
+            changes: RowStatements::of::<ChangeRow>(engine),
+            deployments: RowStatements::of::<DeploymentRow>(engine),
+            incidents: RowStatements::of::<IncidentRow>(engine),
+            findings: RowStatements::of::<FindingRow>(engine),
+            database,
+        }
+    }
+
+    /// Begins to write; nothing is written before it is committed.
+    pub(super) async fn begin(&self) -> Result<Writing, Error> {
+        Ok(self.database.begin().await?)
+    }
+
+    async fn all<T>(&self, sql: &'static str) -> Result<Vec<T>, Error>
+    where
+        T: for<'r> FromRow<'r, sqlx::any::AnyRow> + Send + Unpin,
+    {
+        Ok(sqlx::query_as(sql).fetch_all(self.database.pool()).await?)
+    }
+
+    /// The place on the log up to which events were read.
+    pub(super) async fn position(&self) -> Result<i64, Error> {
+        let rows: Vec<(i64,)> =
+            self.all("SELECT position FROM progress WHERE name = 'absorbed'").await?;
+        Ok(rows.first().map_or(0, |row| row.0))
+    }
+
+    /// Writes what reading some events added.
+    pub(super) async fn absorb(&self, absorbed: &Absorbed) -> Result<(), Error> {
+        let mut writing = self.begin().await?;
+        let to = &mut writing;
+        let position = absorbed.position;
+        self.insert_chunk
+            .run(to, &absorbed.chunks, |(scope, body), values| {
+                values.text(scope).int(position).bytes(body);
+            })
+            .await?;
+        self.insert_stale
+            .run(to, &absorbed.chunks, |(scope, _), values| {
+                values.text(scope);
+            })
+            .await?;
+        self.insert_claim
+            .run(to, &absorbed.claims, |(name, repository), values| {
+                values.text(name).text(repository);
+            })
+            .await?;
+        self.insert_repository
+            .run(to, &absorbed.repositories, |name, values| {
+                values.text(name);
+            })
+            .await?;
+        self.add_arrivals
+            .run(to, &absorbed.counts, |(kind, outcome, count), values| {
+                values.text(kind).text(outcome).int(*count);
+            })
+            .await?;
+        self.insert_malformed
+            .run(to, &absorbed.malformed, |row, values| {
+                row.iter().for_each(|text| {
+                    values.text(text);
+                });
+            })
+            .await?;
+        self.set_progress
+            .run(to, &[("absorbed", position)], |(name, position), values| {
+                values.text(name).int(*position);
+            })
+            .await?;
+        Ok(writing.commit().await?)
+    }
+
+    /// All chunks of some scopes, by scope.
+    pub(super) async fn chunks(
+        &self,
+        scopes: &[String],
+    ) -> Result<HashMap<String, Vec<Vec<u8>>>, Error> {
+        let mut found: HashMap<String, Vec<Vec<u8>>> = HashMap::new();
+        for some in scopes.chunks(SCOPES_AT_ONCE) {
+            let sql = format!(
+                "SELECT scope, body FROM knowledge WHERE scope IN ({})",
+                (1..=some.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+            );
+            let query = some.iter().fold(sqlx::query_as(AssertSqlSafe(sql)), |query, scope| {
+                query.bind(scope.as_str())
+            });
+            let rows: Vec<(String, Vec<u8>)> = query.fetch_all(self.database.pool()).await?;
+            for (scope, body) in rows {
+                found.entry(scope).or_default().push(body);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts one chunk in the place of all that each of some scopes has.
+    pub(super) async fn compact(
+        &self,
+        writing: &mut Writing,
+        position: i64,
+        scopes: &[(String, Vec<u8>)],
+    ) -> Result<(), Error> {
+        self.delete_chunks
+            .run(writing, scopes, |(scope, _), values| {
+                values.text(scope);
+            })
+            .await?;
+        self.insert_chunk
+            .run(writing, scopes, |(scope, body), values| {
+                values.text(scope).int(position).bytes(body);
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Scopes whose services have to be computed anew, at most `limit`.
+    pub(super) async fn stale(&self, limit: i64) -> Result<Vec<String>, Error> {
+        let sql = "SELECT scope FROM stale ORDER BY scope LIMIT $1";
+        let rows: Vec<(String,)> =
+            sqlx::query_as(sql).bind(limit).fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Says that the services of some scopes have to be computed.
+    pub(super) async fn mark_stale(
+        &self,
+        writing: &mut Writing,
+        scopes: &[String],
+    ) -> Result<(), Error> {
+        self.insert_stale
+            .run(writing, scopes, |scope, values| {
+                values.text(scope);
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Says that the services of some scopes were computed.
+    pub(super) async fn settle(
+        &self,
+        writing: &mut Writing,
+        scopes: &[String],
+    ) -> Result<(), Error> {
+        self.delete_stale
+            .run(writing, scopes, |scope, values| {
+                values.text(scope);
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Names of services with the repositories that they claim, or an empty text.
+    pub(super) async fn claims(&self) -> Result<Vec<(String, String)>, Error> {
+        self.all("SELECT name, repository FROM claims").await
+    }
+
+    /// Repositories of which anything is known.
+    pub(super) async fn repositories(&self) -> Result<Vec<String>, Error> {
+        let rows: Vec<(String,)> = self.all("SELECT name FROM repositories").await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// The rows of one kind that a service has: their keys, and their JSON.
+    pub(super) async fn rows<T: Kept>(
+        &self,
+        service: &str,
+    ) -> Result<Vec<(Vec<String>, String)>, Error> {
+        // Every kind has one or two columns after the service.
+        let (first, last) = (T::KEY[0], T::KEY[T::KEY.len() - 1]);
+        let sql = format!("SELECT {first}, {last}, body FROM {} WHERE service = $1", T::TABLE);
+        let rows: Vec<(String, String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(service)
+            .fetch_all(self.database.pool())
+            .await?;
+        let key = |first, last| match T::KEY.len() {
+            1 => vec![first],
+            _ => vec![first, last],
+        };
+        Ok(rows.into_iter().map(|(first, last, body)| (key(first, last), body)).collect())
+    }
+
+    pub(super) async fn write_changes(
+        &self,
+        writing: &mut Writing,
+        service: &str,
+        diff: &Diff<'_, ChangeRow>,
+    ) -> Result<(), Error> {
+        self.changes.write(writing, service, diff).await
+    }
+
+    pub(super) async fn write_deployments(
+        &self,
+        writing: &mut Writing,
+        service: &str,
+        diff: &Diff<'_, DeploymentRow>,
+    ) -> Result<(), Error> {
+        self.deployments.write(writing, service, diff).await
+    }
+
+    pub(super) async fn write_incidents(
+        &self,
+        writing: &mut Writing,
+        service: &str,
+        diff: &Diff<'_, IncidentRow>,
+    ) -> Result<(), Error> {
+        self.incidents.write(writing, service, diff).await
+    }
+
+    pub(super) async fn write_findings(
+        &self,
+        writing: &mut Writing,
+        service: &str,
+        diff: &Diff<'_, FindingRow>,
+    ) -> Result<(), Error> {
+        self.findings.write(writing, service, diff).await
+    }
+
+    /// Writes what is kept of services themselves.
+    pub(super) async fn write_services(
+        &self,
+        writing: &mut Writing,
+        rows: &[ServiceRow],
+    ) -> Result<(), Error> {
+        self.upsert_service
+            .run(writing, rows, |row, values| {
+                values
+                    .text(&row.service)
+                    .int(i64::from(row.catalogued))
+                    .maybe_text(row.repository.as_deref())
+                    .maybe_int(row.newest);
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Takes away names that are no services any more.
+    pub(super) async fn remove_services(
+        &self,
+        writing: &mut Writing,
+        names: &[String],
+    ) -> Result<(), Error> {
+        self.delete_service
+            .run(writing, names, |name, values| {
+                values.text(name);
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The summaries of a scope, by day.
+    pub(super) async fn summaries(&self, scope: &str) -> Result<Vec<(i64, Vec<u8>)>, Error> {
+        let sql = "SELECT day, body FROM summaries WHERE scope = $1";
+        Ok(sqlx::query_as(sql).bind(scope).fetch_all(self.database.pool()).await?)
+    }
+
+    /// One summary, if there is one.
+    pub(super) async fn summary(&self, scope: &str, day: i64) -> Result<Option<Vec<u8>>, Error> {
+        let sql = "SELECT body FROM summaries WHERE scope = $1 AND day = $2";
+        let query = sqlx::query_scalar(sql).bind(scope).bind(day);
+        Ok(query.fetch_optional(self.database.pool()).await?)
+    }
+
+    /// Writes summaries, and takes away the empty ones.
+    pub(super) async fn write_summaries(
+        &self,
+        writing: &mut Writing,
+        summaries: &[SummaryRow],
+    ) -> Result<(), Error> {
+        let (written, gone): (Vec<_>, Vec<_>) =
+            summaries.iter().partition(|summary| summary.body.is_some());
+        self.upsert_summary
+            .run(writing, &written, |row, values| {
+                let body = row.body.as_deref().unwrap_or_default();
+                values.text(&row.scope).int(row.day).int(row.open);
+                values.int(row.deployments).bytes(body);
+            })
+            .await?;
+        self.delete_summary
+            .run(writing, &gone, |row, values| {
+                values.text(&row.scope).int(row.day);
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets everything: the log will be read again from its start.
+    pub(super) async fn forget(&self) -> Result<(), Error> {
+        let mut writing = self.begin().await?;
+        for table in TABLES {
+            let sql = format!("DELETE FROM {table}");
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut *writing).await?;
+        }
+        Ok(writing.commit().await?)
+    }
+}
+
+/// Scopes that are asked for at once.
+const SCOPES_AT_ONCE: usize = 64;

@@ -1,0 +1,337 @@
+//! The SQL of reports: reads the views, and writes nothing.
+
+use crate::ledger::{Database, Error};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
+
+/// What reads the views.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    database: Database,
+}
+
+/// A service as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceRow {
+    pub(crate) service: String,
+    pub(crate) catalogued: bool,
+    pub(crate) repository: Option<String>,
+    /// The newest moment of its data, Unix seconds.
+    pub(crate) newest: Option<i64>,
+}
+
+/// How many events of a kind there were, by what became of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Arrivals {
+    pub(crate) kind: String,
+    pub(crate) outcome: String,
+    pub(crate) count: i64,
+}
+
+/// An event that could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Malformed {
+    pub(crate) source: String,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) reason: String,
+}
+
+/// Something found about a service's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) service: String,
+    pub(crate) kind: String,
+    pub(crate) subject: String,
+}
+
+/// A row of a service: which service, what the page after it begins with, and its JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) service: String,
+    pub(crate) at: i64,
+    pub(crate) key: String,
+    pub(crate) body: String,
+}
+
+/// Where a page of rows begins: after the row of this moment and key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct After {
+    pub(crate) at: i64,
+    pub(crate) key: String,
+}
+
+/// A day's summary of a scope.
+pub(crate) type SummaryOfDay = (i64, Vec<u8>);
+
+impl Store {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    async fn rows<T>(&self, sql: &'static str, values: &[&str]) -> Result<Vec<T>, Error>
+    where
+        T: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        let query = values.iter().fold(sqlx::query_as(sql), |query, value| query.bind(*value));
+        Ok(query.fetch_all(self.database.pool()).await?)
+    }
+
+    /// Services by name, after one.
+    pub(crate) async fn services(&self, after: &str, limit: i64) -> Result<Vec<ServiceRow>, Error> {
+        let sql = "SELECT service, catalogued, repository, newest FROM services \
+                   WHERE service > $1 ORDER BY service LIMIT $2";
+        let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
+            sqlx::query_as(sql).bind(after).bind(limit).fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(service_row).collect())
+    }
+
+    /// One service.
+    pub(crate) async fn service(&self, service: &str) -> Result<Option<ServiceRow>, Error> {
+        let sql = "SELECT service, catalogued, repository, newest FROM services WHERE service = $1";
+        let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
+            self.rows(sql, &[service]).await?;
+        Ok(rows.into_iter().next().map(service_row))
+    }
+
+    /// The newest moment of all data, Unix seconds.
+    pub(crate) async fn newest(&self) -> Result<Option<i64>, Error> {
+        let sql = "SELECT MAX(newest) FROM services";
+        let row: (Option<i64>,) = sqlx::query_as(sql).fetch_one(self.database.pool()).await?;
+        Ok(row.0)
+    }
+
+    /// The summaries of a scope from one day on up to another.
+    pub(crate) async fn summaries(
+        &self,
+        scope: &str,
+        since: i64,
+        until: i64,
+    ) -> Result<Vec<SummaryOfDay>, Error> {
+        let sql = "SELECT day, body FROM summaries \
+                   WHERE scope = $1 AND day >= $2 AND day <= $3 ORDER BY day";
+        Ok(sqlx::query_as(sql)
+            .bind(scope)
+            .bind(since)
+            .bind(until)
+            .fetch_all(self.database.pool())
+            .await?)
+    }
+
+    /// The summaries of a scope before a day in which changes are open.
+    pub(crate) async fn open_before(
+        &self,
+        scope: &str,
+        day: i64,
+    ) -> Result<Vec<SummaryOfDay>, Error> {
+        let sql = "SELECT day, body FROM summaries \
+                   WHERE scope = $1 AND day < $2 AND open > 0 ORDER BY day";
+        Ok(sqlx::query_as(sql).bind(scope).bind(day).fetch_all(self.database.pool()).await?)
+    }
+
+    /// The first day of a scope on which anything was deployed.
+    pub(crate) async fn first_deployment(&self, scope: &str) -> Result<Option<i64>, Error> {
+        let sql = "SELECT MIN(day) FROM summaries WHERE scope = $1 AND deployments > 0";
+        let row: (Option<i64>,) =
+            sqlx::query_as(sql).bind(scope).fetch_one(self.database.pool()).await?;
+        Ok(row.0)
+    }
+
+    /// Changes of a service by the moment they were merged, newest first.
+    pub(crate) async fn changes(
+        &self,
+        service: &str,
+        after: &After,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let sql = "SELECT service, COALESCE(merged_at, 0), change, body FROM changes \
+                   WHERE service = $1 AND (COALESCE(merged_at, 0), change) < ($2, $3) \
+                   ORDER BY COALESCE(merged_at, 0) DESC, change DESC LIMIT $4";
+        self.page(sql, Some(service), after, limit).await
+    }
+
+    /// Waiting changes of all services or of one, oldest first.
+    pub(crate) async fn waiting(
+        &self,
+        service: Option<&str>,
+        after: &After,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let sql = match service {
+            Some(_) => {
+                "SELECT service, COALESCE(authored_at, 0), change, body FROM changes \
+                 WHERE status = 'waiting' AND service = $1 \
+                 AND (COALESCE(authored_at, 0), change) > ($2, $3) \
+                 ORDER BY COALESCE(authored_at, 0), change LIMIT $4"
+            }
+            None => {
+                "SELECT service, COALESCE(authored_at, 0), change, body FROM changes \
+                 WHERE status = 'waiting' AND (COALESCE(authored_at, 0), change) > ($1, $2) \
+                 ORDER BY COALESCE(authored_at, 0), change LIMIT $3"
+            }
+        };
+        self.page(sql, service, after, limit).await
+    }
+
+    /// Deployments of a service by the moment they finished, newest first.
+    pub(crate) async fn deployments(
+        &self,
+        service: &str,
+        after: &After,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let sql = "SELECT service, COALESCE(finished_at, 0), environment || ' ' || name, body \
+                   FROM deployments WHERE service = $1 \
+                   AND (COALESCE(finished_at, 0), environment || ' ' || name) < ($2, $3) \
+                   ORDER BY COALESCE(finished_at, 0) DESC, environment || ' ' || name DESC \
+                   LIMIT $4";
+        self.page(sql, Some(service), after, limit).await
+    }
+
+    /// Incidents of a service by the moment they opened, newest first.
+    pub(crate) async fn incidents(
+        &self,
+        service: &str,
+        after: &After,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let sql = "SELECT service, COALESCE(opened_at, 0), id, body FROM incidents \
+                   WHERE service = $1 AND (COALESCE(opened_at, 0), id) < ($2, $3) \
+                   ORDER BY COALESCE(opened_at, 0) DESC, id DESC LIMIT $4";
+        self.page(sql, Some(service), after, limit).await
+    }
+
+    async fn page(
+        &self,
+        sql: &'static str,
+        service: Option<&str>,
+        after: &After,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let query = service.into_iter().fold(sqlx::query_as(sql), |query, it| query.bind(it));
+        let rows: Vec<(String, i64, String, String)> = query
+            .bind(after.at)
+            .bind(after.key.as_str())
+            .bind(limit)
+            .fetch_all(self.database.pool())
+            .await?;
+        let kept = |(service, at, key, body)| Kept { service, at, key, body };
+        Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// The JSON of one change.
+    pub(crate) async fn change(
+        &self,
+        service: &str,
+        change: &str,
+    ) -> Result<Option<String>, Error> {
+        let sql = "SELECT body FROM changes WHERE service = $1 AND change = $2";
+        let rows: Vec<(String,)> = self.rows(sql, &[service, change]).await?;
+        Ok(rows.into_iter().next().map(|row| row.0))
+    }
+
+    /// The JSON of one deployment.
+    pub(crate) async fn deployment(
+        &self,
+        service: &str,
+        environment: &str,
+        name: &str,
+    ) -> Result<Option<String>, Error> {
+        let sql = "SELECT body FROM deployments \
+                   WHERE service = $1 AND environment = $2 AND name = $3";
+        let rows: Vec<(String,)> = self.rows(sql, &[service, environment, name]).await?;
+        Ok(rows.into_iter().next().map(|row| row.0))
+    }
+
+    /// The JSON of the changes that a deployment delivered.
+    pub(crate) async fn changes_of(
+        &self,
+        service: &str,
+        deployment: &str,
+        limit: i64,
+    ) -> Result<Vec<String>, Error> {
+        let sql = "SELECT body FROM changes WHERE service = $1 AND deployment = $2 \
+                   ORDER BY merged_at, change LIMIT $3";
+        let rows: Vec<(String,)> = sqlx::query_as(sql)
+            .bind(service)
+            .bind(deployment)
+            .bind(limit)
+            .fetch_all(self.database.pool())
+            .await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// How many events of each kind there were.
+    pub(crate) async fn arrivals(&self) -> Result<Vec<Arrivals>, Error> {
+        self.rows("SELECT kind, outcome, count FROM arrivals ORDER BY kind, outcome", &[]).await
+    }
+
+    /// Events that could not be understood.
+    pub(crate) async fn malformed(&self, limit: i64) -> Result<Vec<Malformed>, Error> {
+        let sql = "SELECT source, id, kind, reason FROM malformed ORDER BY source, id LIMIT $1";
+        Ok(sqlx::query_as(sql).bind(limit).fetch_all(self.database.pool()).await?)
+    }
+
+    /// How many findings of each kind there are.
+    pub(crate) async fn finding_counts(&self) -> Result<Vec<(String, i64)>, Error> {
+        self.rows("SELECT kind, COUNT(*) FROM findings GROUP BY kind ORDER BY kind", &[]).await
+    }
+
+    /// Findings of a kind, of all services or of one, after a service and subject.
+    pub(crate) async fn findings(
+        &self,
+        kind: &str,
+        after: (&str, &str),
+        limit: i64,
+    ) -> Result<Vec<Finding>, Error> {
+        let sql = "SELECT service, kind, subject FROM findings \
+                   WHERE kind = $1 AND (service, subject) > ($2, $3) \
+                   ORDER BY service, subject LIMIT $4";
+        Ok(sqlx::query_as(sql)
+            .bind(kind)
+            .bind(after.0)
+            .bind(after.1)
+            .bind(limit)
+            .fetch_all(self.database.pool())
+            .await?)
+    }
+
+    /// Services that the catalog does not have.
+    pub(crate) async fn uncatalogued(&self, limit: i64) -> Result<Vec<ServiceRow>, Error> {
+        let sql = "SELECT service, catalogued, repository, newest FROM services \
+                   WHERE catalogued = 0 ORDER BY service LIMIT $1";
+        let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
+            sqlx::query_as(sql).bind(limit).fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(service_row).collect())
+    }
+
+    /// How many services there are, and how many of them the catalog does not have.
+    pub(crate) async fn service_counts(&self) -> Result<(i64, i64), Error> {
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(1 - catalogued), 0) AS BIGINT) FROM services";
+        Ok(sqlx::query_as(sql).fetch_one(self.database.pool()).await?)
+    }
+}
+
+fn service_row(row: (String, i64, Option<String>, Option<i64>)) -> ServiceRow {
+    let (service, catalogued, repository, newest) = row;
+    ServiceRow { service, catalogued: catalogued != 0, repository, newest }
+}
+
+impl FromRow<'_, AnyRow> for Arrivals {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { kind: row.try_get(0)?, outcome: row.try_get(1)?, count: row.try_get(2)? })
+    }
+}
+
+impl FromRow<'_, AnyRow> for Malformed {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        let (source, id) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(Self { source, id, kind: row.try_get(2)?, reason: row.try_get(3)? })
+    }
+}
+
+impl FromRow<'_, AnyRow> for Finding {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { service: row.try_get(0)?, kind: row.try_get(1)?, subject: row.try_get(2)? })
+    }
+}

@@ -1,0 +1,275 @@
+//! Where the data are: two SQLite files in a folder, or one PostgreSQL database.
+//!
+//! Both are spoken to through `sqlx::Any` with the same statements. What a statement may use so
+//! that it is the same on both: `$1` for values, BIGINT, TEXT and bytes and nothing else, times as
+//! integers of microseconds or seconds, JSON as text, `ON CONFLICT`, `RETURNING`, row values;
+//! `CAST(SUM(…) AS BIGINT)`, as PostgreSQL sums to another type.
+
+use super::Error;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyPool, ConnectOptions, Transaction};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+/// Where an organization's data are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A folder with `ledger.sqlite` and `views.sqlite`; for one server at a time.
+    Folder(PathBuf),
+    /// A PostgreSQL database with the tables of both; several servers may use it at once.
+    Postgres(String),
+}
+
+/// Which database it is, for the few statements that differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// The connections to one database. Clones share them, and the lock of the folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    pool: AnyPool,
+    engine: Engine,
+    /// Where it is, for messages: no password in it.
+    name: Arc<str>,
+    /// Held as long as anybody can write there.
+    _lock: Option<Arc<File>>,
+}
+
+/// The databases of a place.
+#[derive(Debug, Clone)]
+pub(crate) struct Databases {
+    /// The log of events: what cannot be computed anew.
+    pub(crate) log: Database,
+    /// The views, which can: with SQLite a file of their own, so that computing them does not
+    /// keep the log's writer waiting.
+    pub(crate) views: Database,
+}
+
+/// Connections to a SQLite file: one writes, the others read.
+const SQLITE_CONNECTIONS: u32 = 6;
+/// Connections to PostgreSQL.
+const POSTGRES_CONNECTIONS: u32 = 10;
+/// How long to wait for a connection before it counts as a failure.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every connection to a SQLite file sets. The write-ahead log is copied back to the file
+/// every 32 MiB: rarely enough to write each page of the index once for many changes, often enough
+/// that no writer waits long for it. There is no `mmap_size`: with it, a disk that fails to read
+/// would end the process and not the statement.
+const SQLITE_PRAGMAS: &str = "\
+    PRAGMA busy_timeout = 10000;
+    PRAGMA journal_mode = WAL;
+    PRAGMA wal_autocheckpoint = 8000;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA cache_size = -32768;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;";
+
+/// A commit of the log is on disk when it returns.
+const SQLITE_DURABLE: &str = "PRAGMA synchronous = FULL;";
+/// A power cut may take back the newest commits of the views, and leaves them whole: they are
+/// computed on from the cursor that is in them.
+const SQLITE_WHOLE: &str = "PRAGMA synchronous = NORMAL;";
+
+/// A server may be configured not to wait for its disk; here, it waits.
+const POSTGRES_DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+     WHERE current_setting('synchronous_commit') = 'off'";
+
+impl Databases {
+    /// Opens both databases of a place, and makes the folder where there is none.
+    ///
+    /// # Errors
+    /// The folder is in use or cannot be used, or the database cannot be reached.
+    pub(crate) async fn open(place: &Place) -> Result<Self, Error> {
+        Self::open_with(place, "").await
+    }
+
+    /// Opens them; `pragmas` are set on each connection to the log if it is SQLite's.
+    pub(super) async fn open_with(place: &Place, pragmas: &str) -> Result<Self, Error> {
+        install_drivers();
+        match place {
+            Place::Folder(folder) => {
+                let (folder, lock) = lock(folder)?;
+                let file = |name: &str| folder.join(name);
+                let durable = format!("{SQLITE_PRAGMAS}{SQLITE_DURABLE}{pragmas}");
+                let whole = format!("{SQLITE_PRAGMAS}{SQLITE_WHOLE}");
+                Ok(Self {
+                    log: Database::sqlite(&file("ledger.sqlite"), durable, Some(&lock)).await?,
+                    views: Database::sqlite(&file("views.sqlite"), whole, Some(&lock)).await?,
+                })
+            }
+            Place::Postgres(url) => {
+                let log = Database::postgres(url).await?;
+                Ok(Self { views: log.clone(), log })
+            }
+        }
+    }
+
+    /// Opens the databases of a place for reading, also while a server uses them: nothing is locked,
+    /// made or brought to a newer version.
+    ///
+    /// # Errors
+    /// There is nothing, or the database cannot be reached.
+    pub(crate) async fn open_to_read(place: &Place) -> Result<Self, Error> {
+        install_drivers();
+        match place {
+            Place::Folder(folder) => {
+                let pragmas = "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON;";
+                let open = async |name: &str| {
+                    let file = folder.join(name);
+                    match file.is_file() {
+                        true => Database::sqlite(&file, pragmas.to_owned(), None).await,
+                        false => Err(Error::Nothing { folder: folder.clone() }),
+                    }
+                };
+                Ok(Self { log: open("ledger.sqlite").await?, views: open("views.sqlite").await? })
+            }
+            Place::Postgres(url) => {
+                let log = Database::postgres(url).await?;
+                Ok(Self { views: log.clone(), log })
+            }
+        }
+    }
+
+    /// Waits until all connections are given back, and closes them. A ledger that has not
+    /// finished keeps one, so [`super::Ledger::finish`] comes first.
+    pub(crate) async fn close(&self) {
+        self.log.pool.close().await;
+        self.views.pool.close().await;
+    }
+}
+
+fn install_drivers() {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
+}
+
+/// Makes the folder and locks it for this process. The system takes the lock away when the process
+/// ends, however it ends.
+fn lock(folder: &Path) -> Result<(PathBuf, Arc<File>), Error> {
+    let failed = |source| Error::Folder { folder: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let folder = folder.canonicalize().map_err(failed)?;
+    if let Some(parent) = folder.parent() {
+        // Makes the name of a new folder durable, where a system can; SQLite does so for its files.
+        let _ = File::open(parent).and_then(|parent| parent.sync_all());
+    }
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("seaway.lock"))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok((folder, Arc::new(file))),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { folder }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+impl Database {
+    async fn sqlite(file: &Path, pragmas: String, lock: Option<&Arc<File>>) -> Result<Self, Error> {
+        let name: Arc<str> = file.display().to_string().into();
+        let failed = |source| Error::Open { database: name.to_string(), source };
+        let path: String = file.as_os_str().as_encoded_bytes().iter().map(|&b| escape(b)).collect();
+        let options =
+            AnyConnectOptions::from_str(&format!("sqlite://{path}?mode=rwc")).map_err(failed)?;
+        let pragmas: Arc<str> = pragmas.into();
+        let pool = AnyPoolOptions::new()
+            .max_connections(SQLITE_CONNECTIONS)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| {
+                let pragmas = Arc::clone(&pragmas);
+                Box::pin(async move {
+                    let pragmas = sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas));
+                    pragmas.execute(connection).await.map(drop)
+                })
+            })
+            .connect_with(options.disable_statement_logging())
+            .await
+            .map_err(failed)?;
+        Ok(Self { pool, engine: Engine::Sqlite, name, _lock: lock.cloned() })
+    }
+
+    async fn postgres(url: &str) -> Result<Self, Error> {
+        let options =
+            AnyConnectOptions::from_str(url).map_err(|error| Error::Url(error.to_string()))?;
+        if !matches!(options.database_url.scheme(), "postgres" | "postgresql") {
+            return Err(Error::Url("it does not begin with postgres://".to_owned()));
+        }
+        let mut shown = options.database_url.clone();
+        // Both fail only for URLs that cannot have a password.
+        let _ = shown.set_password(None);
+        shown.set_query(None);
+        let pool = AnyPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::query(POSTGRES_DURABLE).execute(connection).await.map(drop)
+                })
+            })
+            .connect_with(options.disable_statement_logging())
+            .await
+            .map_err(|source| Error::Open { database: shown.to_string(), source })?;
+        Ok(Self { pool, engine: Engine::Postgres, name: shown.as_str().into(), _lock: None })
+    }
+
+    /// The connections, for statements that read.
+    pub(crate) fn pool(&self) -> &AnyPool {
+        &self.pool
+    }
+
+    /// Which database it is.
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Where it is, for messages; without a password.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// No connection, or with SQLite another writer for ten seconds.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.pool.begin_with(self.engine.begin()).await
+    }
+}
+
+impl Engine {
+    /// The statement that begins a transaction that writes. SQLite has to know at once: a reader
+    /// cannot become a writer when another has written in between.
+    pub(super) fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            // Whatever the server's default is: with a stricter one, writers that meet would fail
+            // where they have to wait.
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
+}
+
+/// A byte of a path as it stands in a URL.
+fn escape(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    }
+}

@@ -1,0 +1,158 @@
+//! Errors as HTTP tells them: RFC 9457 problem details, made in this one place.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// What went wrong with a request. The text is for whoever sent it: what happened, to what, and
+/// what to do next. Never holds anything secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem(Box<Details>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Details {
+    /// A stable name for programs: `urn:seaway:problem:too-large`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same in words.
+    title: &'static str,
+    /// The HTTP status.
+    #[serde(serialize_with = "status_number")]
+    status: StatusCode,
+    /// What happened, to what.
+    detail: String,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// What was wrong with single items of a batch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rejected: Vec<Rejected>,
+    /// Seconds after which it is worth trying again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+/// An item of a batch that could not be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Rejected {
+    /// Its place in the batch, from 0.
+    pub(crate) index: usize,
+    /// Why, for people.
+    pub(crate) reason: String,
+}
+
+fn status_number<S: serde::Serializer>(status: &StatusCode, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_u16(status.as_u16())
+}
+
+/// Characters of a detail: what it quotes comes from outside.
+const DETAIL_CHARS_MAX: usize = 600;
+
+impl Problem {
+    fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self(Box::new(Details {
+            kind: format!("urn:seaway:problem:{name}"),
+            title,
+            status,
+            detail: crate::pages::words::clean(&detail.into(), DETAIL_CHARS_MAX),
+            hint: None,
+            rejected: Vec::new(),
+            retry_after: None,
+        }))
+    }
+
+    /// The HTTP status.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Names items of a batch that could not be taken.
+    pub(crate) fn rejecting(mut self, rejected: Vec<Rejected>) -> Self {
+        self.0.rejected = rejected;
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// What was sent cannot be understood.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request is not right", detail)
+    }
+
+    /// The sender could not be told to be who it should be.
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "The sender is not known", detail)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+    }
+
+    /// The URL exists, and not for this method.
+    pub(crate) fn method_not_allowed(detail: impl Into<String>) -> Self {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Self::new(status, "method-not-allowed", "The method does not fit", detail)
+    }
+
+    /// The body is larger than this server takes.
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
+    /// The body is of a kind that is not taken.
+    pub(crate) fn unsupported(detail: impl Into<String>) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "unsupported", "The kind of body is not taken", detail)
+    }
+
+    /// The body did not arrive in time.
+    pub(crate) fn too_slow(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The body came too slowly", detail)
+    }
+
+    /// There is more work than can be taken now.
+    pub(crate) fn busy(detail: impl Into<String>, retry_after_seconds: u64) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let mut problem = Self::new(status, "busy", "The server is busy", detail)
+            .hint("send it again after the time that Retry-After names");
+        problem.0.retry_after = Some(retry_after_seconds);
+        problem
+    }
+
+    /// The machine or the data failed.
+    pub(crate) fn failed(detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "failed",
+            "The server could not do it",
+            detail,
+        );
+        problem.0.retry_after = Some(5);
+        problem
+    }
+
+    /// The program has a fault.
+    pub(crate) fn fault() -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let detail = "the request met a fault of this program; the log of the server tells more";
+        Self::new(status, "fault", "A fault of the program", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let mut response = (self.0.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.0.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,163 @@
+//! `seaway serve`: listening, and stopping without losing anything.
+
+use crate::app::{App, Clock, Opened, PlaceArguments, Secrets};
+use crate::error::Error;
+use crate::router::router;
+use axum::body::Body;
+use axum::extract::Request;
+use clap::Args;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
+
+/// Connections that are served at once; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 2_000;
+/// How long the head of a request may take to arrive.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long requests may take to end once the server is told to stop.
+const STOP_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// The arguments of `seaway serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// The address to listen on; loopback only, until there is sign-in
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7700")]
+    listen: SocketAddr,
+}
+
+/// Runs a server until it is told to stop by Ctrl-C or SIGTERM.
+pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
+    check_address(arguments.listen)?;
+    log_to_stderr();
+    let config = arguments.place.config()?;
+    let opened = Opened::at(&arguments.place.place()).await?;
+    let projector = opened.projector(&config).await?;
+    let app = Arc::new(App::new(
+        &opened,
+        &config,
+        projector.progress(),
+        Secrets::of_environment(),
+        clock,
+    ));
+    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+        Error::failed(
+            format!("the server cannot listen on {}: {error}", arguments.listen),
+            "end what listens there, or choose another port with --listen",
+        )
+    })?;
+    let address = listener.local_addr().unwrap_or(arguments.listen);
+    let (stop, stopped) = watch::channel(false);
+    let following = tokio::spawn(projector.follow(stopped));
+    // Whoever started the server may wait for this line.
+    let mut out = anstream::stdout();
+    let _ = writeln!(out, "listening on http://{address}").and_then(|()| out.flush());
+    tracing::info!(%address, "this server is for this machine only: there is no sign-in yet");
+    let served = serve(app, listener, told_to_stop()).await;
+    let _ = stop.send(true);
+    let _ = following.await;
+    opened.close().await;
+    served
+}
+
+fn log_to_stderr() {
+    let wanted = std::env::var("SEAWAY_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_default();
+    // A second server in one process would find the first one's; that is as good.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+async fn told_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminated) => tokio::select! {
+            _ = interrupted => {}
+            _ = terminated.recv() => {}
+        },
+        Err(_) => drop(interrupted.await),
+    }
+}
+
+/// Refuses addresses that others can reach: nobody is asked who they are yet.
+fn check_address(listen: SocketAddr) -> Result<(), Error> {
+    match listen.ip().is_loopback() {
+        true => Ok(()),
+        false => Err(Error::input(
+            format!("the server does not listen on {listen}: there is no sign-in yet"),
+            "listen on a loopback address (127.0.0.1:7700 or [::1]:7700) and let a proxy that asks \
+             who is there pass requests on",
+        )),
+    }
+}
+
+/// Serves until `stop` is ready, then lets the requests that are under way end.
+async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let routes = router(app);
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let slot = Arc::clone(&slots).acquire_owned().await;
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: some will be given back.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let connection = graceful.watch(connection(stream, routes.clone()));
+        tokio::spawn(async move {
+            // A client that breaks off is no concern of anyone else.
+            let _ = connection.await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(STOP_TIME_MAX) => {
+            tracing::warn!("requests that did not end within 10 seconds were broken off");
+        }
+    }
+    Ok(())
+}
+
+fn connection(
+    stream: TcpStream,
+    routes: axum::Router,
+) -> hyper::server::conn::http1::Connection<
+    TokioIo<TcpStream>,
+    impl hyper::service::HttpService<
+        hyper::body::Incoming,
+        ResBody = Body,
+        Error = std::convert::Infallible,
+        Future: Send,
+    >,
+> {
+    // Small answers must not wait for more to send.
+    let _ = stream.set_nodelay(true);
+    let service =
+        routes.map_request(|request: Request<hyper::body::Incoming>| request.map(Body::new));
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+}
