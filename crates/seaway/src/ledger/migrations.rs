@@ -17,7 +17,7 @@ pub(crate) struct Schema {
 
 /// The tables of the log.
 ///
-/// `key` is what events are deduplicated by: see [`super::writer::key`]. An index on 16 bytes is a
+/// `key` is what events are deduplicated by: see [`super::row::key`]. An index on 16 bytes is a
 /// third of one on (source, id) with a typical URL and UUID in it, and it has no rows that are too
 /// long for it. `log_head` has one row with the newest position and the number of events: whoever
 /// appends updates it first, which makes appending transactions wait for each other on PostgreSQL

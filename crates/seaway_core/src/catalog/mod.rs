@@ -2,7 +2,7 @@
 //!
 //! Entities are those of Backstage. `reference` names them, `definition` says what is kept of
 //! each, [`Catalog`] is all of them at one moment, [`History`] all of them at every moment, and
-//! [`entry`] writes what a person can add to the catalog. Reading files is not done here.
+//! [`entry()`] writes what a person can add to the catalog. Reading files is not done here.
 
 mod definition;
 mod entry;
