@@ -5,7 +5,7 @@ use super::webhook::Refused;
 use super::{github as github_webhook, gitlab as gitlab_webhook};
 use crate::app::App;
 use crate::body::Taken;
-use crate::ledger::{Event, Outcome, Refusal, write_line};
+use crate::ledger::{Event, Outcome, RECEIVED_AT, Refusal, write_line};
 use crate::problem::{Problem, Rejected};
 use axum::Json;
 use axum::body::Body;
@@ -39,16 +39,13 @@ pub(crate) async fn events(
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let (events, rejected) = match cloudevents::receive(kind, pairs, &body.bytes)? {
-        Received::One(event) => (vec![event], Vec::new()),
+        Received::One(event) => (vec![from_outside(event).map_err(Problem::bad_request)?], vec![]),
         Received::Batch(items) => {
             let (mut events, mut rejected) = (Vec::with_capacity(items.len()), Vec::new());
-            for item in items {
-                match item {
+            for (index, item) in items.into_iter().enumerate() {
+                match item.map_err(|problem| problem.reason).and_then(from_outside) {
                     Ok(event) => events.push(event),
-                    Err(problem) => {
-                        let (index, reason) = (problem.index, problem.reason);
-                        rejected.push(Rejected { index, reason });
-                    }
+                    Err(reason) => rejected.push(Rejected { index, reason }),
                 }
             }
             (events, rejected)
@@ -58,6 +55,23 @@ pub(crate) async fn events(
         return Err(Problem::bad_request("none of the events can be kept").rejecting(rejected));
     }
     append(&app, events, rejected, body).await
+}
+
+/// What an event of Seaway itself begins its `type` or its `source` with.
+const OWN_KIND: &str = "dev.seaway.";
+const OWN_SOURCE: &str = "seaway/";
+
+/// Refuses events that only Seaway itself writes (who owns what is one of them), and takes away
+/// what only the log says of an event.
+fn from_outside(mut event: Event) -> Result<Event, String> {
+    if event.kind.starts_with(OWN_KIND) {
+        return Err(format!("events of a type that begins with {OWN_KIND} are Seaway's own"));
+    }
+    if event.source.starts_with(OWN_SOURCE) {
+        return Err(format!("events of a source that begins with {OWN_SOURCE} are Seaway's own"));
+    }
+    event.extensions.remove(RECEIVED_AT);
+    Ok(event)
 }
 
 /// `POST /webhooks/github`.

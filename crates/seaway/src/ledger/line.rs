@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The extension attribute that tells when the event arrived.
-pub(super) const RECEIVED_AT: &str = "seawayreceivedat";
+pub(crate) const RECEIVED_AT: &str = "seawayreceivedat";
 
 #[derive(Serialize)]
 struct Line<'a> {
