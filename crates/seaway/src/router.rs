@@ -4,7 +4,9 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::{delivery, intake};
 use axum::Router;
-use axum::http::Uri;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -16,7 +18,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/events", post(intake::api::events))
         .route("/webhooks/github", post(intake::api::github))
         .route("/webhooks/gitlab", post(intake::api::gitlab))
-        .layer(RequestDecompressionLayer::new());
+        .layer(RequestDecompressionLayer::new())
+        .layer(map_response(unknown_encoding));
     let reports = Router::new()
         .route("/organization", get(delivery::api::organization))
         .route("/groups", get(delivery::api::groups))
@@ -37,7 +40,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/event", get(intake::api::event))
         .route("/progress", get(delivery::api::progress))
         .route("/openapi.json", get(delivery::api::openapi));
-    Router::new()
+    let all = Router::new()
         .merge(taking_in)
         .nest("/api/v1", reports)
         .route("/healthz", get(|| async { "ok\n" }))
@@ -47,9 +50,56 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         })
         .method_not_allowed_fallback(|uri: Uri| async move {
             Problem::method_not_allowed(format!("{} does not take this method", uri.path()))
-        })
-        .layer(CatchPanicLayer::custom(|_| {
-            axum::response::IntoResponse::into_response(Problem::fault())
-        }))
-        .with_state(app)
+        });
+    guarded(all).with_state(app)
+}
+
+/// Answers for handlers that panic, and says of every answer what browsers must not make of it.
+fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
+        .layer(CatchPanicLayer::custom(|_| Problem::fault().into_response()))
+        .layer(map_response(without_sniffing))
+}
+
+/// What stands in an answer is taken for what the answer says that it is, and for nothing else.
+async fn without_sniffing(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Decompression refuses what it does not know without a word.
+async fn unknown_encoding(response: Response) -> Response {
+    let is_wordless = !response.headers().contains_key(header::CONTENT_TYPE);
+    match response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_wordless {
+        true => Problem::unsupported("the Content-Encoding of the body is not known here")
+            .hint("send it with gzip, or as it is")
+            .into_response(),
+        false => response,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn a_panic_is_answered() {
+        async fn fault() {
+            panic!("a fault of the program")
+        }
+        let routes: Router = guarded(Router::new().route("/", get(fault)));
+        let request = axum::http::Request::get("/").body(Body::empty()).unwrap();
+        let response = routes.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["type"], "urn:seaway:problem:fault");
+        assert!(!String::from_utf8_lossy(&body).contains("a fault of the program\""), "{problem}");
+    }
 }

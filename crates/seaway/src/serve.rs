@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
-/// Connections that are served at once; more wait to be accepted.
+/// Connections that are served at once, at most; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 2_000;
 /// How long the head of a request may take to arrive.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
@@ -99,6 +99,16 @@ fn check_address(listen: SocketAddr) -> Result<(), Error> {
     }
 }
 
+/// Half of the files that the process may open, where a system tells it: databases that find none
+/// left could not be written.
+fn connections_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| {
+        line.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok()
+    });
+    files.map_or(CONNECTIONS_MAX, |files| (files / 2).clamp(1, CONNECTIONS_MAX))
+}
+
 /// Serves until `stop` is ready, then lets the requests that are under way end.
 async fn serve(
     app: Arc<App>,
@@ -106,7 +116,7 @@ async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let routes = router(app);
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let slots = Arc::new(Semaphore::new(connections_max()));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
