@@ -110,6 +110,9 @@ impl From<crate::ledger::Error> for Error {
                 "check that it is there, that it is not damaged (seaway check), and that you may \
                  use it",
             ),
+            Ledger::OthersTurn => {
+                Self::failed(what, "stop the servers that use the database, and try again")
+            }
             Ledger::NotEmpty(_) => {
                 Self::input(what, "name an empty folder or database to restore into")
             }

@@ -60,6 +60,9 @@ pub(crate) enum Error {
         /// Why.
         source: sqlx::Error,
     },
+    /// Another server does what only one may do.
+    #[error("another server computes the views of this database now")]
+    OthersTurn,
     /// A statement failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),

@@ -12,6 +12,7 @@ mod many;
 mod migrations;
 mod read;
 mod row;
+mod turn;
 mod writer;
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ pub(crate) use event::{Event, Recorded};
 pub(crate) use line::{RECEIVED_AT, parse as parse_line, write as write_line};
 pub(crate) use many::{Many, Values};
 pub(crate) use migrations::{Schema, migrate};
-
+pub(crate) use turn::Turn;
 pub(crate) use writer::{Limits, Outcome, Refusal};
 
 use row::Row;

@@ -19,7 +19,7 @@ pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
 pub(crate) use store::VIEWS;
 
 use crate::error::Error;
-use crate::ledger::{Database, Ledger, Recorded, migrate};
+use crate::ledger::{Database, Engine, Ledger, Recorded, Turn, migrate};
 pub(crate) use absorb::ReadCatalog;
 use absorb::{Brought, CATALOG, CATALOG_APPLIED};
 use knowledge::{Cache, Known};
@@ -32,6 +32,7 @@ use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, Incident
 use settle::{Before, Task};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use store::{ServiceRow, Store};
 use tokio::sync::watch;
 
@@ -46,6 +47,10 @@ const SCOPES_AT_ONCE: i64 = 256;
 const CHUNKS_MAX: usize = 32;
 /// Rows of views that are kept, to compare the next ones with: some 200 MiB.
 const ROWS_MAX: usize = 250_000;
+/// When to look again for what other processes have written, and after something failed.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The number of the turn of computing views: known to nobody else who locks in this database.
+const TURN: i64 = 0x5ea_3a11_0ca6;
 /// Threads that read events and compute services.
 const THREADS_MAX: usize = 8;
 
@@ -83,6 +88,8 @@ pub(crate) struct Projector {
     position: i64,
     threads: usize,
     progress: watch::Sender<Progress>,
+    /// `None` while another process computes the views.
+    turn: Option<Turn>,
 }
 
 /// Views that were computed lately, to compare the next ones with.
@@ -127,9 +134,41 @@ impl Projector {
             position: 0,
             threads: threads.min(THREADS_MAX),
             progress: watch::Sender::default(),
+            turn: None,
         };
-        projector.remember().await?;
+        if !projector.has_turn().await? {
+            projector.watch().await?;
+        }
         Ok(projector)
+    }
+
+    /// Whether it is this process that computes the views. When its turn begins, everything is read
+    /// anew.
+    async fn has_turn(&mut self) -> Result<bool, Error> {
+        if let Some(turn) = &mut self.turn
+            && turn.holds().await
+        {
+            return Ok(true);
+        }
+        self.turn = None;
+        let Some(turn) = Turn::take(self.store.database(), TURN).await? else { return Ok(false) };
+        self.store.begin_turn().await?;
+        self.remember().await?;
+        self.turn = Some(turn);
+        Ok(true)
+    }
+
+    /// Looks how far another process has come that computes the views.
+    async fn watch(&mut self) -> Result<(), Error> {
+        let settled = self.store.settled().await?;
+        let catalog = match self.store.chunks(&[CATALOG_APPLIED.to_owned()]).await? {
+            chunks if chunks.is_empty() => Arc::default(),
+            chunks => Arc::new(applied(&chunks)?),
+        };
+        // Before anybody is told how far the views are: they never seem to be ahead of the log.
+        self.ledger.look_for_newer().await?;
+        self.progress.send_replace(Progress { settled, catalog });
+        Ok(())
     }
 
     /// How far the views have come, now and later.
@@ -158,31 +197,48 @@ impl Projector {
         Ok(())
     }
 
-    /// Follows the log until `stop` says so. What fails is tried again.
+    /// Follows the log until `stop` says so. What fails is tried again. Of several processes on
+    /// one database one computes the views; the others wait for their turn.
     pub(crate) async fn follow(mut self, mut stop: watch::Receiver<bool>) {
         let mut newest = self.ledger.newest();
+        let is_shared = self.store.database().engine() == Engine::Postgres;
         loop {
-            match self.catch_up().await {
-                Ok(()) => {}
+            let done = self.step().await;
+            let goes_on = match &done {
+                Ok(has_turn) => *has_turn,
                 Err(error) => {
                     tracing::error!(%error, "the views could not be computed; trying again");
-                    tokio::select! {
-                        () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
-                        _ = stop.wait_for(|stop| *stop) => return,
-                    }
-                    continue;
+                    // Whether a commit that failed was written is not known, so that what is kept
+                    // in memory may be older than what is in the tables.
+                    self.turn = None;
+                    false
                 }
-            }
+            };
             let position = self.position;
             tokio::select! {
-                changed = newest.wait_for(|newest| *newest > position) => {
+                changed = newest.wait_for(|newest| *newest > position), if goes_on => {
                     if changed.is_err() {
                         return;
                     }
                 }
+                () = tokio::time::sleep(LOOK_AGAIN), if is_shared || !goes_on => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
+    }
+
+    /// Goes on as far as it is this process's turn; tells whether it is.
+    async fn step(&mut self) -> Result<bool, Error> {
+        let has_turn = self.has_turn().await?;
+        match has_turn {
+            true => {
+                // Others may have appended to a database that is shared.
+                self.ledger.look_for_newer().await?;
+                self.catch_up().await?;
+            }
+            false => self.watch().await?,
+        }
+        Ok(has_turn)
     }
 
     /// Computes until everything that is on the log now is in the views.
@@ -206,6 +262,9 @@ impl Projector {
     /// Forgets the views and computes them from the start of the log.
     /// `progress` is told the place on the log that was reached.
     pub(crate) async fn rebuild(&mut self, mut progress: impl FnMut(u64)) -> Result<(), Error> {
+        if !self.has_turn().await? {
+            return Err(crate::ledger::Error::OthersTurn.into());
+        }
         self.store.forget().await?;
         self.remember().await?;
         let newest = self.ledger.look_for_newer().await?;
@@ -364,7 +423,9 @@ impl Projector {
         self.store.write_services(&mut writing, &rows).await?;
         self.store.remove_services(&mut writing, &gone).await?;
         self.write_rollup(&mut writing, rollup).await?;
-        self.store.settle(&mut writing, stale).await?;
+        // No others become stale meanwhile: it is this process's turn.
+        let is_last = (stale.len() as i64) < SCOPES_AT_ONCE;
+        self.store.settle(&mut writing, stale, is_last.then_some(self.position)).await?;
         writing.commit().await.map_err(crate::ledger::Error::from)?;
         for Done { service, view, .. } in done {
             self.views.put(service, view);
@@ -452,11 +513,7 @@ impl Projector {
                 history.add(change);
             }
         }
-        let applied = chunks.remove(CATALOG_APPLIED).unwrap_or_default();
-        let applied: History = match applied.first() {
-            Some(chunk) => serde_json::from_slice(chunk).map_err(broken)?,
-            None => History::default(),
-        };
+        let applied = applied(&chunks)?;
         self.registry.set_catalog(rollup::catalogued(&applied.latest()));
         if history != applied {
             self.apply(&applied, &history).await?;
@@ -492,6 +549,14 @@ impl Projector {
         let applied = [(CATALOG_APPLIED.to_owned(), body)];
         self.store.compact(&mut writing, self.position, &applied).await?;
         Ok(writing.commit().await.map_err(crate::ledger::Error::from)?)
+    }
+}
+
+/// The catalog that the sums were made by.
+fn applied(chunks: &HashMap<String, Vec<Vec<u8>>>) -> Result<History, Error> {
+    match chunks.get(CATALOG_APPLIED).and_then(|chunks| chunks.first()) {
+        Some(chunk) => serde_json::from_slice(chunk).map_err(broken),
+        None => Ok(History::default()),
     }
 }
 

@@ -93,6 +93,8 @@ pub(super) type Writing = Transaction<'static, Any>;
 #[derive(Debug, Clone)]
 pub(super) struct Store {
     database: Database,
+    /// The number of the turn in which this process writes.
+    turn: i64,
     insert_chunk: Many,
     insert_stale: Many,
     delete_stale: Many,
@@ -200,12 +202,37 @@ impl Store {
             incidents: RowStatements::of::<IncidentRow>(engine),
             findings: RowStatements::of::<FindingRow>(engine),
             database,
+            turn: 0,
         }
     }
 
+    /// Where it is written.
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Begins a turn of writing: whoever had the last one cannot write any more.
+    pub(super) async fn begin_turn(&mut self) -> Result<(), Error> {
+        let sql = "INSERT INTO progress (name, position) VALUES ('turn', 1) \
+                   ON CONFLICT (name) DO UPDATE SET position = progress.position + 1 \
+                   RETURNING position";
+        let rows: Vec<(i64,)> = self.all(sql).await?;
+        self.turn = rows.first().map_or(0, |row| row.0);
+        Ok(())
+    }
+
     /// Begins to write; nothing is written before it is committed.
+    ///
+    /// # Errors
+    /// The database fails, or another process has had a turn since.
     pub(super) async fn begin(&self) -> Result<Writing, Error> {
-        Ok(self.database.begin().await?)
+        let mut writing = self.database.begin().await?;
+        let sql = "UPDATE progress SET position = position WHERE name = 'turn' AND position = $1";
+        let done = sqlx::query(sql).bind(self.turn).execute(&mut *writing).await?;
+        match done.rows_affected() {
+            0 => Err(Error::OthersTurn),
+            _ => Ok(writing),
+        }
     }
 
     async fn all<T>(&self, sql: &'static str) -> Result<Vec<T>, Error>
@@ -220,6 +247,15 @@ impl Store {
         let rows: Vec<(i64,)> =
             self.all("SELECT position FROM progress WHERE name = 'absorbed'").await?;
         Ok(rows.first().map_or(0, |row| row.0))
+    }
+
+    /// The place on the log up to which everything is in the views, also if another process
+    /// computes them.
+    pub(super) async fn settled(&self) -> Result<i64, Error> {
+        let sql = "SELECT position FROM progress WHERE name = 'settled' \
+                   OR (name = 'absorbed' AND NOT EXISTS (SELECT 1 FROM stale))";
+        let rows: Vec<(i64,)> = self.all(sql).await?;
+        Ok(rows.into_iter().map(|row| row.0).max().unwrap_or(0))
     }
 
     /// Writes what reading some events added.
@@ -331,15 +367,23 @@ impl Store {
         Ok(())
     }
 
-    /// Says that the services of some scopes were computed.
+    /// Says that the services of some scopes were computed, and where they were the last ones, up
+    /// to which place on the log everything is in the views now.
     pub(super) async fn settle(
         &self,
         writing: &mut Writing,
         scopes: &[String],
+        settled: Option<i64>,
     ) -> Result<(), Error> {
         self.delete_stale
             .run(writing, scopes, |scope, values| {
                 values.text(scope);
+            })
+            .await?;
+        let settled = settled.map(|position| ("settled", position));
+        self.set_progress
+            .run(writing, settled.as_slice(), |(name, position), values| {
+                values.text(name).int(*position);
             })
             .await?;
         Ok(())
@@ -483,7 +527,10 @@ impl Store {
     pub(super) async fn forget(&self) -> Result<(), Error> {
         let mut writing = self.begin().await?;
         for table in TABLES {
-            let sql = format!("DELETE FROM {table}");
+            let sql = match table {
+                "progress" => "DELETE FROM progress WHERE name <> 'turn'".to_owned(),
+                _ => format!("DELETE FROM {table}"),
+            };
             sqlx::query(AssertSqlSafe(sql)).execute(&mut *writing).await?;
         }
         Ok(writing.commit().await?)
