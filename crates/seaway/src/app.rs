@@ -1,6 +1,7 @@
 //! What the parts of a running server share, and how it is started.
 
 use crate::body::Budget;
+use crate::catalog;
 use crate::config::Config;
 use crate::delivery::projector::{Progress, Projector, Settings};
 use crate::delivery::store::Store;
@@ -97,7 +98,7 @@ impl Opened {
     pub(crate) async fn projector(&self, config: &Config) -> Result<Projector, Error> {
         let settings = Settings {
             reader: Arc::new(config.reader_settings()),
-            catalog: crate::catalog::change_of,
+            catalog: catalog::change_of,
             days: Arc::new(Days::new(config.time_zone.clone())),
             incident_window_seconds: config.incident_window_seconds,
         };
@@ -125,6 +126,8 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) days: Arc<Days>,
     pub(crate) progress: watch::Receiver<Progress>,
+    /// How the files of the catalog are.
+    pub(crate) catalog: watch::Receiver<Arc<catalog::State>>,
 }
 
 impl App {
@@ -132,6 +135,7 @@ impl App {
         opened: &Opened,
         config: &Config,
         progress: watch::Receiver<Progress>,
+        catalog: watch::Receiver<Arc<catalog::State>>,
         secrets: Secrets,
         clock: Clock,
     ) -> Self {
@@ -143,6 +147,7 @@ impl App {
             clock,
             days: Arc::new(Days::new(config.time_zone.clone())),
             progress,
+            catalog,
         }
     }
 }

@@ -6,7 +6,7 @@ use regex::Regex;
 use regex::bytes::RegexSet;
 use seaway_core::time::DAY;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const DEFAULTS: &str = include_str!("default.toml");
 
@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) incident_labels: Vec<String>,
     /// How long after a deployment an incident may open that belongs to it, in seconds.
     pub(crate) incident_window_seconds: i64,
+    /// Folders of the catalog.
+    pub(crate) catalog_folders: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +34,7 @@ struct File {
     bots: Bots,
     assistance: Assistance,
     incidents: Incidents,
+    catalog: Catalog,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +70,12 @@ struct Assistance {
 struct Incidents {
     labels: Vec<String>,
     window_days: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Catalog {
+    folders: Vec<PathBuf>,
 }
 
 impl Config {
@@ -142,6 +151,7 @@ impl File {
             patterns_text,
             incident_labels: self.incidents.labels,
             incident_window_seconds: i64::from(self.incidents.window_days) * DAY,
+            catalog_folders: self.catalog.folders,
         })
     }
 }

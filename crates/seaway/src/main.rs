@@ -2,7 +2,6 @@
 
 mod app;
 mod body;
-#[allow(dead_code, unused_imports, reason = "wired next")]
 mod catalog;
 mod cli;
 mod config;

@@ -1,7 +1,11 @@
 //! `seaway serve`: listening, and stopping without losing anything.
 
 use crate::app::{App, Clock, Opened, PlaceArguments, Secrets};
+use crate::catalog::Watcher;
+use crate::config::Config;
+use crate::delivery::projector::Progress;
 use crate::error::Error;
+use crate::ledger::Ledger;
 use crate::router::router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -9,8 +13,11 @@ use clap::Args;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use seaway_core::catalog::History;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -32,6 +39,23 @@ pub(crate) struct Serve {
     /// The address to listen on; loopback only, until there is sign-in
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7700")]
     listen: SocketAddr,
+    /// A folder with files of the catalog; may be given several times [default: $SEAWAY_CATALOG, or
+    /// catalog.folders of the configuration]
+    #[arg(long, value_name = "DIR")]
+    catalog: Vec<PathBuf>,
+}
+
+impl Serve {
+    /// The folders of the catalog.
+    fn catalog_folders(&self, config: &Config) -> Vec<PathBuf> {
+        if !self.catalog.is_empty() {
+            return self.catalog.clone();
+        }
+        match std::env::var_os("SEAWAY_CATALOG").filter(|folders| !folders.is_empty()) {
+            Some(folders) => std::env::split_paths(&folders).collect(),
+            None => config.catalog_folders.clone(),
+        }
+    }
 }
 
 /// Runs a server until it is told to stop by Ctrl-C or SIGTERM.
@@ -41,10 +65,17 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     let config = arguments.place.config()?;
     let opened = Opened::at(&arguments.place.place()).await?;
     let projector = opened.projector(&config).await?;
+    let watcher = watcher(
+        arguments.catalog_folders(&config),
+        opened.ledger.clone(),
+        projector.progress(),
+        clock,
+    );
     let app = Arc::new(App::new(
         &opened,
         &config,
         projector.progress(),
+        watcher.state(),
         Secrets::of_environment(),
         clock,
     ));
@@ -56,17 +87,40 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     })?;
     let address = listener.local_addr().unwrap_or(arguments.listen);
     let (stop, stopped) = watch::channel(false);
-    let following = tokio::spawn(projector.follow(stopped));
+    let following = tokio::spawn(projector.follow(stopped.clone()));
+    let watching = tokio::spawn(watcher.follow(stopped));
     // Whoever started the server may wait for this line.
     let mut out = anstream::stdout();
     let _ = writeln!(out, "listening on http://{address}").and_then(|()| out.flush());
     tracing::info!(%address, "this server is for this machine only: there is no sign-in yet");
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);
+    let _ = watching.await;
     let _ = following.await;
     opened.close().await;
     served
 }
+
+/// What watches the catalog's folders. What the log has of the catalog is known from the views once
+/// they have come as far as the log.
+fn watcher(
+    folders: Vec<PathBuf>,
+    ledger: Ledger,
+    progress: watch::Receiver<Progress>,
+    clock: Clock,
+) -> Watcher<impl Fn(i64) -> KnownCatalog> {
+    let known = move |position| -> KnownCatalog {
+        let mut progress = progress.clone();
+        Box::pin(async move {
+            let there = progress.wait_for(|progress| progress.settled >= position).await;
+            there.ok().map(|progress| Arc::clone(&progress.catalog))
+        })
+    };
+    Watcher::new(folders, ledger, known, clock)
+}
+
+/// The catalog as the log has it, when it is known.
+type KnownCatalog = Pin<Box<dyn Future<Output = Option<Arc<History>>> + Send>>;
 
 fn log_to_stderr() {
     let wanted = std::env::var("SEAWAY_LOG").unwrap_or_else(|_| "info".to_owned());

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Who tells such events.
-pub(crate) const SOURCE: &str = "seaway/catalog";
+const SOURCE: &str = "seaway/catalog";
 /// What kind of events they are.
 const KIND: &str = "dev.seaway.catalog.entity";
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{DirEntry, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Files of a catalog.
 const FILES_MAX: usize = 10_000;
@@ -19,6 +19,15 @@ const TOTAL_MAX: u64 = 128 * 1024 * 1024;
 /// files of the catalog, without reading them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 32]);
+
+/// The files of a folder, as they were read.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    /// The path of each in the folder, and its text; by path.
+    pub(crate) texts: Vec<(String, String)>,
+    /// When each was written last, Unix seconds, as far as the file system tells.
+    pub(crate) written: Vec<Option<i64>>,
+}
 
 /// A file of the catalog.
 struct Found {
@@ -35,26 +44,28 @@ struct Found {
 pub(crate) fn scan(folder: &Path) -> Result<Fingerprint, Vec<Problem>> {
     let mut hash = Sha256::new();
     for Found { name, metadata, .. } in find(folder)? {
-        let modified = metadata.modified().ok();
-        let modified = modified.and_then(|it| it.duration_since(UNIX_EPOCH).ok());
         hash.update(name.as_bytes());
         hash.update([0]);
         hash.update(metadata.len().to_be_bytes());
-        hash.update(modified.map_or(0, |it| it.as_nanos()).to_be_bytes());
+        hash.update(written(&metadata).map_or(0, |it| it.as_nanos()).to_be_bytes());
     }
     Ok(Fingerprint(hash.finalize().into()))
 }
 
-/// All `*.yaml` and `*.yml` files below a folder, each with its path in the folder and its text, by
-/// path. What starts with a dot is left out. Links to files within the folder are followed, as
+/// How long after the beginning of 1970 a file was written last.
+fn written(metadata: &Metadata) -> Option<Duration> {
+    metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()
+}
+
+/// All `*.yaml` and `*.yml` files below a folder. What starts with a dot is left out. Links to files within the folder are followed, as
 /// Kubernetes mounts them; other links are not.
 ///
 /// # Errors
 /// All files that cannot be read or are too large or no UTF-8; or that there is no file at all,
 /// which more likely is a folder that is not mounted than a company without services.
-pub(crate) fn files(folder: &Path) -> Result<Vec<(String, String)>, Vec<Problem>> {
+pub(crate) fn files(folder: &Path) -> Result<Files, Vec<Problem>> {
     let mut problems = Problems::default();
-    let (mut files, mut total) = (Vec::new(), 0);
+    let (mut files, mut total) = (Files::default(), 0);
     for found in find(folder)? {
         match read(&found) {
             Ok(text) => {
@@ -64,7 +75,9 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<(String, String)>, Vec<Problem>
                     problems.add(&found.name, 0, text);
                     break;
                 }
-                files.push((found.name, text));
+                let written = written(&found.metadata).map(|it| it.as_secs());
+                files.written.push(written.and_then(|it| i64::try_from(it).ok()));
+                files.texts.push((found.name, text));
             }
             Err(problem) => problems.add(&problem.file, problem.line, problem.text),
         }
@@ -84,11 +97,8 @@ fn read(found: &Found) -> Result<String, Problem> {
     }
 }
 
-/// The text of a file that was read from anywhere.
-///
-/// # Errors
-/// When the file is too large, or no UTF-8.
-pub(crate) fn text_of(file: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+/// The text of a file; why it has none, where it is too large or no UTF-8.
+fn text_of(file: &str, bytes: Vec<u8>) -> Result<String, Problem> {
     let problem = |line, text: String| Problem { file: file.to_owned(), line, text };
     if bytes.len() > FILE_MAX {
         return Err(problem(0, format!("the file is larger than {FILE_MAX} bytes: split it")));

@@ -2,8 +2,8 @@
 //! events of the ledger.
 //!
 //! `folder` finds and reads files, `yaml` parses them with the line of every value, `read` makes
-//! entities of them, with `common` and `component`, or else a list of all [`Problem`]s, and
-//! `events` keeps what changed on the ledger.
+//! entities of them, with `common` and `component`, or else a list of all [`Problem`]s, `events`
+//! keeps what changed on the ledger, and `watch` does all of that again whenever a file changes.
 //!
 //! **Invariant:** either all files are right, or the catalog stays as it was: [`read_all`] gives
 //! entities or problems and never both.
@@ -14,12 +14,15 @@ mod events;
 mod folder;
 mod problem;
 mod read;
+mod watch;
 mod yaml;
 
-pub(crate) use events::{SOURCE, change_of, event_of};
-pub(crate) use folder::{Fingerprint, files, scan, text_of};
-pub(crate) use problem::Problem;
-pub(crate) use read::{Entities, read_all};
+pub(crate) use events::change_of;
+use events::event_of;
+use folder::{Fingerprint, files, scan};
+use problem::Problem;
+use read::{Entities, read_all};
+pub(crate) use watch::{State, Watcher};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! What is wrong with a file of the catalog, and where.
 
 use crate::pages::words;
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// The problems of one reading that are kept; the others are counted.
@@ -17,6 +18,21 @@ pub(crate) struct Problem {
     pub(crate) line: usize,
     /// What is wrong and what to do. What it quotes is cleaned, not escaped.
     pub(crate) text: String,
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            file: String,
+            /// `null` where the file as a whole is meant.
+            line: Option<usize>,
+            text: &'a str,
+        }
+        let line = (self.line > 0).then_some(self.line);
+        let file = words::clean(&self.file, FILE_CHARS).to_string();
+        Told { file, line, text: &self.text }.serialize(serializer)
+    }
 }
 
 impl fmt::Display for Problem {

@@ -22,6 +22,8 @@ const IGNORED: [&str; 5] = ["api", "domain", "location", "resource", "template"]
 pub(crate) struct Entities {
     /// Every entity once, in the order of files and documents.
     pub(crate) definitions: Vec<Definition>,
+    /// For each definition, which of the files has it.
+    pub(crate) files: Vec<usize>,
     /// What to know of the files: documents that are no entities, kinds and annotations that
     /// nobody here knows. By file and line.
     pub(crate) notes: Vec<Problem>,
@@ -33,9 +35,9 @@ pub(crate) struct Entities {
 /// All problems of all files, by file and line (of very many the first 1,000), if there is any.
 pub(crate) fn read_all(files: &[(String, String)]) -> Result<Entities, Vec<Problem>> {
     let (mut problems, mut notes) = (Problems::default(), Problems::default());
-    let mut definitions = Vec::new();
+    let (mut definitions, mut of_files) = (Vec::new(), Vec::new());
     let mut places: HashMap<EntityRef, (&str, usize)> = HashMap::new();
-    for (file, text) in files {
+    for (number, (file, text)) in files.iter().enumerate() {
         if text.len() > FILE_MAX {
             problems.add(file, 0, format!("the file is larger than {FILE_MAX} bytes: split it"));
             continue;
@@ -57,6 +59,7 @@ pub(crate) fn read_all(files: &[(String, String)]) -> Result<Entities, Vec<Probl
             }
             places.insert(entity.clone(), (file, root.line));
             definitions.push(definition);
+            of_files.push(number);
             if definitions.len() > ENTITIES_MAX {
                 let text = format!("the catalog has more than {ENTITIES_MAX} entities");
                 document.wrong(root.line, text);
@@ -65,7 +68,7 @@ pub(crate) fn read_all(files: &[(String, String)]) -> Result<Entities, Vec<Probl
         }
     }
     if problems.is_empty() {
-        Ok(Entities { definitions, notes: notes.take_sorted() })
+        Ok(Entities { definitions, files: of_files, notes: notes.take_sorted() })
     } else {
         Err(problems.take_sorted())
     }

@@ -285,7 +285,8 @@ fn entries_for_what_is_not_in_the_catalog_are_valid_and_lead_back() {
 
 /// Events of all changes from what is known to what the files say.
 fn events(history: &History, files: &[(String, String)], now: i64) -> Vec<Event> {
-    let changes = history.changes_to(&read_all(files).unwrap().definitions, now);
+    let read = read_all(files).unwrap();
+    let changes = history.changes_to(read.definitions.iter().map(|it| (it, None)), now);
     changes.into_iter().map(|change| event_of(change).unwrap()).collect()
 }
 
@@ -374,7 +375,7 @@ fn real_entities_of_backstage_are_read() {
         println!("skipped: {} is missing", folder.display());
         return;
     }
-    let read = read_all(&super::files(&folder).unwrap()).unwrap();
+    let read = read_all(&super::files(&folder).unwrap().texts).unwrap();
     assert!(read.notes.is_empty(), "{:?}", shown(&read.notes));
     assert_eq!(read.definitions.len(), 6);
     let catalog = Catalog::of(read.definitions);

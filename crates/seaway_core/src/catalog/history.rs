@@ -47,23 +47,34 @@ impl History {
         moments.entry(change.at).or_default().merge(change.definition);
     }
 
-    /// What has to change for the catalog to become `definitions`, by entity. `now` is Unix
-    /// seconds; a change never comes at or before the last one of its entity, though clocks go
-    /// back.
+    /// What has to change for the catalog to become `definitions`, by entity: each definition with
+    /// the moment at which it was written, where that is known. Moments are Unix seconds.
+    ///
+    /// A change counts from when it was written, or else from `now`: also where the moment of
+    /// writing is in the future, or not after the last change of the entity. A change never comes
+    /// at or before the last one of its entity, though clocks go back.
     #[must_use]
-    pub fn changes_to(&self, definitions: &[Definition], now: i64) -> Vec<Change> {
-        let mut wanted: BTreeMap<&EntityRef, Option<&Definition>> =
+    pub fn changes_to<'a>(
+        &self,
+        definitions: impl IntoIterator<Item = (&'a Definition, Option<i64>)>,
+        now: i64,
+    ) -> Vec<Change> {
+        let mut wanted: BTreeMap<&EntityRef, Option<(&Definition, Option<i64>)>> =
             self.entities.keys().map(|entity| (entity, None)).collect();
-        for definition in definitions {
-            wanted.insert(definition.reference(), Some(definition));
+        for (definition, written) in definitions {
+            wanted.insert(definition.reference(), Some((definition, written)));
         }
         let mut changes = Vec::new();
-        for (entity, definition) in wanted {
+        for (entity, told) in wanted {
             let last = self.entities.get(entity).and_then(BTreeMap::last_key_value);
+            let definition = told.map(|(definition, _)| definition);
             if last.and_then(|(_, known)| known.as_ref()) == definition {
                 continue;
             }
-            let at = last.map_or(now, |(&at, _)| now.max(at.saturating_add(1)));
+            let first = last.map_or(i64::MIN, |(&at, _)| at.saturating_add(1));
+            let written = told.and_then(|(_, written)| written);
+            let written = written.filter(|written| (first..=now).contains(written));
+            let at = written.unwrap_or(now.max(first));
             changes.push(Change { entity: entity.clone(), at, definition: definition.cloned() });
         }
         changes

@@ -264,12 +264,34 @@ fn changes_lead_to_what_is_wanted_even_when_the_clock_goes_back() {
         Definition::Group(group("team-b", None, &[])),
     ];
     for (wanted, now) in [(&one[..], 1_000), (&two[..], 1_000), (&[], 900), (&one[..], 900)] {
-        let changes = history.changes_to(wanted, now);
+        let told = || wanted.iter().map(|definition| (definition, None));
+        let changes = history.changes_to(told(), now);
         assert!(!changes.is_empty());
         changes.into_iter().for_each(|change| history.add(change));
         assert_eq!(history.latest(), Catalog::of(wanted.iter().cloned()));
-        assert!(history.changes_to(wanted, now).is_empty());
+        assert!(history.changes_to(told(), now).is_empty());
     }
+}
+
+#[test]
+fn a_change_counts_from_when_it_was_written_unless_that_cannot_be() {
+    let mut history = History::default();
+    let owned_by = |owner| Definition::Component(service("shop", owner));
+    for (owner, written, now, expected) in [
+        ("team-a", Some(500), 1_000, 500),
+        ("team-b", Some(700), 2_000, 700),
+        ("team-a", Some(700), 3_000, 3_000),
+        ("team-b", Some(4_001), 4_000, 4_000),
+        ("team-a", Some(i64::MAX), i64::MIN, 4_001),
+        ("team-b", Some(i64::MIN), 5_000, 5_000),
+        ("team-a", None, 6_000, 6_000),
+    ] {
+        let changes = history.changes_to([(&owned_by(owner), written)], now);
+        assert_eq!(changes.iter().map(|it| it.at).collect::<Vec<_>>(), [expected]);
+        changes.into_iter().for_each(|change| history.add(change));
+        assert!(history.changes_to([(&owned_by(owner), Some(now))], now).is_empty());
+    }
+    assert_eq!(history.changes_to([], 7_000)[0].at, 7_000, "nobody writes down that it is gone");
 }
 
 /// Any of a few definitions of a few entities, taken out as well.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 fn names(folder: &Path) -> Vec<String> {
-    files_of(folder).unwrap().into_iter().map(|(name, _)| name).collect()
+    files_of(folder).unwrap().texts.into_iter().map(|(name, _)| name).collect()
 }
 
 fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
@@ -37,7 +37,7 @@ fn links_lead_nowhere_outside_of_the_folder() {
     symlink("..2026", folder.path().join("..data")).unwrap();
     symlink("..data/inside.yaml", folder.path().join("inside.yaml")).unwrap();
     assert_eq!(names(folder.path()), ["inside.yaml"]);
-    assert_eq!(files_of(folder.path()).unwrap()[0].1, "text");
+    assert_eq!(files_of(folder.path()).unwrap().texts[0].1, "text");
 }
 
 #[test]

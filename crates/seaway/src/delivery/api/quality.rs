@@ -6,14 +6,16 @@ use crate::app::App;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use seaway_core::catalog;
 use serde::Serialize;
 use std::sync::Arc;
 
 /// Rows of each kind that are told at once.
 const ROWS_MAX: i64 = 1_000;
+const CATALOG_FINDINGS_MAX: usize = 1_000;
 
 #[derive(Serialize)]
-struct Quality {
+struct Quality<F> {
     /// Events by kind and by what became of them: `understood`, `unknown` or `malformed`.
     arrivals: Vec<Arrivals>,
     /// Events that could not be understood, at most 1,000.
@@ -22,6 +24,23 @@ struct Quality {
     findings: Vec<FindingCount>,
     services: i64,
     uncatalogued: Uncatalogued,
+    catalog: Catalog<F>,
+}
+
+/// The catalog: its files, and what does not fit together in what they say.
+#[derive(Serialize)]
+struct Catalog<F> {
+    #[serde(flatten)]
+    files: F,
+    /// At most 1,000.
+    findings: Vec<CatalogFinding>,
+}
+
+#[derive(Serialize)]
+struct CatalogFinding {
+    #[serde(flatten)]
+    finding: catalog::Finding,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -119,18 +138,26 @@ pub(crate) async fn quality(
         let is_repository = row.repository.as_deref() == Some(row.service.as_str());
         let name = (!is_repository).then_some(row.service.as_str());
         Entry {
-            yaml: seaway_core::catalog::entry(row.repository.as_deref(), name),
+            yaml: catalog::entry(row.repository.as_deref(), name),
             service: row.service,
             repository: row.repository,
         }
     };
     let uncatalogued = app.store.uncatalogued(ROWS_MAX).await?.into_iter().map(entry).collect();
+    let files = app.catalog.borrow().as_ref().clone();
+    let known = Arc::clone(&app.progress.borrow().latest);
+    let told = |finding: &catalog::Finding| CatalogFinding {
+        message: finding.to_string(),
+        finding: finding.clone(),
+    };
+    let told = known.findings().iter().take(CATALOG_FINDINGS_MAX).map(told).collect();
     Ok(Json(Quality {
         arrivals: arrivals.collect(),
         malformed: malformed.collect(),
         findings: findings.collect(),
         services,
         uncatalogued: Uncatalogued { count, services: uncatalogued },
+        catalog: Catalog { files, findings: told },
     }))
 }
 

@@ -4,10 +4,11 @@ use super::parameters::Parameters;
 use super::rows::known_service;
 use crate::app::App;
 use crate::delivery::projector::{ORGANIZATION, scope_of_group, scope_of_service};
+use crate::delivery::store::ServiceRow;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use seaway_core::catalog::{Catalog, EntityRef, Kind};
+use seaway_core::catalog::{self, Architecture, Catalog, EntityRef, Kind, Runtime, Tier};
 use seaway_core::delivery::rollup::{self, Question, Report, Scope, ScopeKind};
 use seaway_core::delivery::summary::{Day, DaySummary};
 use seaway_core::time::Time;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 
 /// What the URL of a report may say.
 const SPAN: [&str; 2] = ["since", "until"];
+/// All days.
+const DAYS: std::ops::Range<i64> = i32::MIN as i64..i32::MAX as i64;
 
 /// Makes the report of a scope.
 async fn report(
@@ -35,8 +38,8 @@ async fn report(
     }
     parameters.wait(app).await?;
     let as_of = app.store.newest().await?.unwrap_or(0);
-    let first = since.map_or(i64::from(i32::MIN), |day| i64::from(day.0));
-    let last = until.map_or(i64::from(i32::MAX), |day| i64::from(day.0));
+    let first = since.map_or(DAYS.start, |day| i64::from(day.0));
+    let last = until.map_or(DAYS.end, |day| i64::from(day.0));
     let mut rows = app.store.open_before(scope, first).await?;
     rows.extend(app.store.summaries(scope, first, last).await?);
     let first_deployment = app.store.first_deployment(scope).await?;
@@ -79,7 +82,12 @@ pub(crate) async fn organization(
 struct Group {
     group: String,
     title: Option<String>,
+    description: Option<String>,
+    #[serde(rename = "type")]
+    form: Option<String>,
     parent: Option<String>,
+    /// The groups directly in it.
+    children: Vec<String>,
     /// Services that it owns itself.
     services: Vec<String>,
 }
@@ -92,19 +100,29 @@ fn name_of(entity: &EntityRef) -> String {
     }
 }
 
+impl Group {
+    fn of(catalog: &Catalog, group: &catalog::Group) -> Self {
+        let entity = &group.entity;
+        Self {
+            group: name_of(entity),
+            title: group.title.clone(),
+            description: group.description.clone(),
+            form: group.form.clone(),
+            parent: catalog.ancestors(entity).next().map(name_of),
+            children: catalog.children(entity).iter().map(name_of).collect(),
+            services: catalog.services_of_group(entity).map(|it| name_of(&it.entity)).collect(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Groups {
     groups: Vec<Group>,
 }
 
-fn groups_of(catalog: &Catalog) -> Groups {
-    let group = |group: &seaway_core::catalog::Group| Group {
-        group: name_of(&group.entity),
-        title: group.title.clone(),
-        parent: catalog.ancestors(&group.entity).next().map(name_of),
-        services: catalog.services_of_group(&group.entity).map(|it| name_of(&it.entity)).collect(),
-    };
-    Groups { groups: catalog.groups().map(group).collect() }
+/// The catalog that the views were computed by, as it is now.
+fn latest(app: &App) -> Arc<Catalog> {
+    Arc::clone(&app.progress.borrow().latest)
 }
 
 /// `GET /api/v1/groups`.
@@ -113,8 +131,17 @@ pub(crate) async fn groups(
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    let history = Arc::clone(&app.progress.borrow().catalog);
-    Ok(Json(groups_of(&history.latest())))
+    let catalog = latest(&app);
+    Ok(Json(Groups { groups: catalog.groups().map(|it| Group::of(&catalog, it)).collect() }))
+}
+
+/// The report of a group, with what the catalog says of it now.
+#[derive(Serialize)]
+struct GroupReport {
+    #[serde(flatten)]
+    report: Report,
+    /// `None` where the catalog does not have the group any more.
+    group: Option<Group>,
 }
 
 /// `GET /api/v1/groups/{group}`.
@@ -123,29 +150,75 @@ pub(crate) async fn group(
     Path(group): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
+    Parameters::of(query.as_deref(), &SPAN)?.wait(&app).await?;
     let unknown = || {
         Problem::not_found(format!("there is no group {group}")).hint("/api/v1/groups names all")
     };
     let entity = EntityRef::parse(&group, Kind::Group, "default").map_err(|_| unknown())?;
-    // A group that is gone has its past still.
-    let history = Arc::clone(&app.progress.borrow().catalog);
-    if !history.knows(&entity) {
+    let scope = scope_of_group(&entity);
+    let (history, catalog) = (Arc::clone(&app.progress.borrow().catalog), latest(&app));
+    // A group that is gone has its past still, and one that no file defines may own services.
+    let is_known = history.knows(&entity) || catalog.services_of_group(&entity).next().is_some();
+    if !is_known && app.store.summaries(&scope, DAYS.start, DAYS.end).await?.is_empty() {
         return Err(unknown());
     }
-    let scope = scope_of_group(&entity);
-    report(&app, query.as_deref(), ScopeKind::Group, &name_of(&entity), &scope).await.map(Json)
+    let name = name_of(&entity);
+    let report = report(&app, query.as_deref(), ScopeKind::Group, &name, &scope).await?;
+    let group = catalog.group(&entity).map(|group| Group::of(&catalog, group));
+    Ok(Json(GroupReport { report, group }))
 }
 
-/// A service in the list of all.
+/// A service, with what the catalog says of it now.
 #[derive(Serialize)]
 struct Service {
     service: String,
-    /// The group that owns it now.
-    group: Option<String>,
     catalogued: bool,
     repository: Option<String>,
     /// The newest moment of its data.
     newest: Option<Time>,
+    /// The group that owns it.
+    group: Option<String>,
+    /// `group` and the groups above it, to the organization.
+    groups: Vec<String>,
+    title: Option<String>,
+    description: Option<String>,
+    system: Option<String>,
+    lifecycle: Option<String>,
+    #[serde(rename = "type")]
+    form: Option<String>,
+    architecture: Option<Architecture>,
+    runtime: Option<Runtime>,
+    tier: Option<Tier>,
+    traits: BTreeMap<String, String>,
+}
+
+impl Service {
+    fn of(catalog: &Catalog, row: ServiceRow) -> Self {
+        let entity = EntityRef::parse(&row.service, Kind::Component, "default").ok();
+        let entity = entity.filter(|_| row.catalogued);
+        let known = entity.and_then(|entity| catalog.service(&entity));
+        let group = known.and_then(|known| catalog.group_of(known));
+        let above = group.into_iter().flat_map(|group| catalog.ancestors(group));
+        let text =
+            |of: fn(&catalog::Service) -> &Option<String>| known.and_then(|it| of(it).clone());
+        Self {
+            service: row.service,
+            catalogued: row.catalogued,
+            repository: row.repository,
+            newest: row.newest.map(Time),
+            group: group.map(name_of),
+            groups: group.into_iter().chain(above).map(name_of).collect(),
+            title: text(|it| &it.title),
+            description: text(|it| &it.description),
+            system: known.and_then(|it| it.system.as_ref()).map(name_of),
+            lifecycle: text(|it| &it.lifecycle),
+            form: text(|it| &it.form),
+            architecture: known.and_then(|it| it.architecture),
+            runtime: known.and_then(|it| it.runtime),
+            tier: known.and_then(|it| it.tier),
+            traits: known.map(|it| it.traits.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -164,20 +237,17 @@ pub(crate) async fn services(
     let limit = parameters.limit()?;
     let rows = app.store.services(parameters.text("after").unwrap_or_default(), limit).await?;
     let next = rows.last().filter(|_| rows.len() as i64 == limit).map(|row| row.service.clone());
-    let history = Arc::clone(&app.progress.borrow().catalog);
-    let group = |service: &str| {
-        let entity = EntityRef::parse(service, Kind::Component, "default").ok()?;
-        let last = history.owner_periods(&entity).pop()?;
-        last.group.as_ref().map(name_of)
-    };
-    let service = |row: crate::delivery::store::ServiceRow| Service {
-        group: row.catalogued.then(|| group(&row.service)).flatten(),
-        service: row.service,
-        catalogued: row.catalogued,
-        repository: row.repository,
-        newest: row.newest.map(Time),
-    };
-    Ok(Json(Services { rows: rows.into_iter().map(service).collect(), next }))
+    let catalog = latest(&app);
+    let rows = rows.into_iter().map(|row| Service::of(&catalog, row)).collect();
+    Ok(Json(Services { rows, next }))
+}
+
+/// The report of a service, with what the catalog says of it now.
+#[derive(Serialize)]
+struct ServiceReport {
+    #[serde(flatten)]
+    report: Report,
+    service: Service,
 }
 
 /// `GET /api/v1/services/{service}`.
@@ -187,7 +257,8 @@ pub(crate) async fn service(
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &SPAN)?.wait(&app).await?;
-    known_service(&app, &service).await?;
+    let row = known_service(&app, &service).await?;
     let scope = scope_of_service(&service);
-    report(&app, query.as_deref(), ScopeKind::Service, &service, &scope).await.map(Json)
+    let report = report(&app, query.as_deref(), ScopeKind::Service, &service, &scope).await?;
+    Ok(Json(ServiceReport { report, service: Service::of(&latest(&app), row) }))
 }

@@ -2,7 +2,7 @@
 
 use super::parameters::Parameters;
 use crate::app::App;
-use crate::delivery::store::{After, Kept};
+use crate::delivery::store::{After, Kept, ServiceRow};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -197,9 +197,9 @@ fn page<R: DeserializeOwned, T>(
     Ok(Page { rows: rows?, next })
 }
 
-pub(super) async fn known_service(app: &App, service: &str) -> Result<(), Problem> {
+pub(super) async fn known_service(app: &App, service: &str) -> Result<ServiceRow, Problem> {
     match app.store.service(service).await? {
-        Some(_) => Ok(()),
+        Some(row) => Ok(row),
         None => Err(Problem::not_found(format!("there is no service {service}"))
             .hint("/api/v1/services names all")),
     }

@@ -25,7 +25,7 @@ use absorb::{Brought, CATALOG, CATALOG_APPLIED};
 use knowledge::{Cache, Known};
 use registry::{Plan, Registry};
 use rollup::{Owners, RollUp};
-use seaway_core::catalog::{Change, History};
+use seaway_core::catalog::{Catalog, Change, History};
 use seaway_core::delivery::facts::Scope;
 use seaway_core::delivery::summary::Days;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
@@ -74,6 +74,8 @@ pub(crate) struct Progress {
     pub(crate) settled: i64,
     /// The catalog that the views were computed by.
     pub(crate) catalog: Arc<History>,
+    /// The same as it is now.
+    pub(crate) latest: Arc<Catalog>,
 }
 
 /// Computes views from the log. There is one at a time for a place.
@@ -83,6 +85,7 @@ pub(crate) struct Projector {
     settings: Settings,
     registry: Registry,
     catalog: Arc<History>,
+    latest: Arc<Catalog>,
     known: Cache,
     views: Views,
     position: i64,
@@ -129,6 +132,7 @@ impl Projector {
             settings,
             registry: Registry::default(),
             catalog: Arc::default(),
+            latest: Arc::default(),
             known: Cache::default(),
             views: Views::default(),
             position: 0,
@@ -381,8 +385,11 @@ impl Projector {
     }
 
     fn tell(&self) {
-        self.progress
-            .send_replace(Progress { settled: self.position, catalog: Arc::clone(&self.catalog) });
+        self.progress.send_replace(Progress {
+            settled: self.position,
+            catalog: Arc::clone(&self.catalog),
+            latest: Arc::clone(&self.latest),
+        });
     }
 
     async fn settle_some(&mut self, stale: &[String]) -> Result<(), Error> {
@@ -518,6 +525,7 @@ impl Projector {
         if history != applied {
             self.apply(&applied, &history).await?;
         }
+        self.latest = Arc::new(history.latest());
         self.catalog = Arc::new(history);
         Ok(())
     }
