@@ -165,13 +165,12 @@ impl Projector {
     /// Looks how far another process has come that computes the views.
     async fn watch(&mut self) -> Result<(), Error> {
         let settled = self.store.settled().await?;
-        let catalog = match self.store.chunks(&[CATALOG_APPLIED.to_owned()]).await? {
-            chunks if chunks.is_empty() => Arc::default(),
-            chunks => Arc::new(applied(&chunks)?),
-        };
+        let chunks = self.store.chunks(&[CATALOG_APPLIED.to_owned()]).await?;
+        let catalog = applied(&chunks)?;
         // Before anybody is told how far the views are: they never seem to be ahead of the log.
         self.ledger.look_for_newer().await?;
-        self.progress.send_replace(Progress { settled, catalog });
+        let latest = Arc::new(catalog.latest());
+        self.progress.send_replace(Progress { settled, catalog: Arc::new(catalog), latest });
         Ok(())
     }
 
