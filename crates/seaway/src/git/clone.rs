@@ -5,7 +5,9 @@ use crate::progress::{Line, State};
 use gix::ObjectId;
 use gix::bstr::BString;
 use gix::progress::tree::Root;
-use gix::refs::transaction::{Change, PreviousValue, RefEdit, RefLog};
+use gix::protocol::handshake::Ref;
+use gix::refs::Target;
+use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
 use gix::remote::Direction;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -31,12 +33,39 @@ pub(crate) fn without_credentials(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// Clones a repository bare into `folder`, or brings the copy there up to date.
+/// Clones a repository bare into `folder`, or brings the copy there up to date, while a line tells
+/// how far it has come.
 ///
 /// A clone is made beside its place and moved there once it is whole.
 pub(crate) fn clone_or_update(
     url: &str,
     folder: &Path,
+    interrupted: &'static AtomicBool,
+) -> Result<(), Error> {
+    let root: Arc<Root> = Root::new();
+    let _line = Line::draw({
+        let root = Arc::clone(&root);
+        move || state(&root)
+    });
+    copy(url, folder, &root, gix::open::Options::default(), interrupted)
+}
+
+/// The same without a word, and without asking anyone for a password: for a server.
+pub(super) fn clone_or_update_quietly(
+    url: &str,
+    folder: &Path,
+    interrupted: &'static AtomicBool,
+) -> Result<(), Error> {
+    let options = gix::open::Options::default()
+        .config_overrides(["gitoxide.credentials.terminalPrompt=false"]);
+    copy(url, folder, &Root::new(), options, interrupted)
+}
+
+fn copy(
+    url: &str,
+    folder: &Path,
+    root: &Arc<Root>,
+    options: gix::open::Options,
     interrupted: &'static AtomicBool,
 ) -> Result<(), Error> {
     let shown = without_credentials(url);
@@ -48,15 +77,10 @@ pub(crate) fn clone_or_update(
     if !scheme.is_some_and(|scheme| SCHEMES.contains(&scheme.as_str())) {
         return Err(Error::Scheme { url: shown });
     }
-    let root: Arc<Root> = Root::new();
-    let _line = Line::draw({
-        let root = Arc::clone(&root);
-        move || state(&root)
-    });
     let progress = root.add_child("fetching");
     match folder.exists() {
-        true => update(folder, url, progress, interrupted),
-        false => clone(folder, url, progress, interrupted),
+        true => update(folder, url, options, progress, interrupted),
+        false => clone(folder, url, options, progress, interrupted),
     }
     .map_err(|error| failed(error.to_string()))
 }
@@ -64,6 +88,7 @@ pub(crate) fn clone_or_update(
 fn clone(
     folder: &Path,
     url: &str,
+    options: gix::open::Options,
     progress: gix::progress::tree::Item,
     interrupted: &AtomicBool,
 ) -> gix::Result<()> {
@@ -73,7 +98,7 @@ fn clone(
         &beside.path,
         gix::create::Kind::Bare,
         gix::create::Options::default(),
-        gix::open::Options::default(),
+        options,
     )?
     .configure_remote(|mut remote| {
         remote.replace_refspecs(REFSPECS, Direction::Fetch)?;
@@ -107,18 +132,23 @@ fn forget_credentials(repository: &gix::Repository) {
 fn update(
     folder: &Path,
     url: &str,
+    options: gix::open::Options,
     mut progress: gix::progress::tree::Item,
     interrupted: &AtomicBool,
 ) -> gix::Result<()> {
-    let repository = gix::open(folder)?;
+    let repository = gix::open_opts(folder, options)?;
     let here = copied_references(&repository)?;
     let options = gix::remote::ref_map::Options::default;
+    // What HEAD points to is the default branch, which may be another one by now.
+    let head = gix::refspec::parse("HEAD".into(), gix::refspec::parse::Operation::Fetch);
+    let head = head.map_err(gix::Error::from_error)?.to_owned();
+    let with_head = || gix::remote::ref_map::Options { extra_refspecs: vec![head], ..options() };
     let remote = |specs: &[String]| {
         let remote = repository.remote_at(url)?.with_fetch_tags(gix::remote::fetch::Tags::None);
         remote.with_refspecs(specs.iter().map(String::as_str), Direction::Fetch)
     };
     let all = REFSPECS.map(ToOwned::to_owned);
-    let (map, _) = remote(&all)?.connect(Direction::Fetch)?.ref_map(&mut progress, options())?;
+    let (map, _) = remote(&all)?.connect(Direction::Fetch)?.ref_map(&mut progress, with_head())?;
     let there: HashMap<BString, ObjectId> = map
         .remote_refs
         .iter()
@@ -149,6 +179,27 @@ fn update(
         })
         .collect();
     repository.edit_references(deletions?)?;
+    let default = map.remote_refs.iter().find_map(|reference| match reference {
+        Ref::Symbolic { full_ref_name, target, .. } if full_ref_name == "HEAD" => Some(target),
+        _ => None,
+    });
+    default.map_or(Ok(()), |target| point_head(&repository, target))
+}
+
+/// Lets HEAD point to a branch.
+fn point_head(repository: &gix::Repository, target: &BString) -> gix::Result<()> {
+    let is_there = repository.head_name()?.is_some_and(|name| name.as_bstr() == target);
+    if is_there || !target.starts_with(b"refs/heads/") {
+        return Ok(());
+    }
+    let target = target.clone().try_into().map_err(gix::Error::from_error)?;
+    let name = BString::from("HEAD").try_into().map_err(gix::Error::from_error)?;
+    let change = Change::Update {
+        log: LogChange::default(),
+        expected: PreviousValue::Any,
+        new: Target::Symbolic(target),
+    };
+    repository.edit_reference(RefEdit { change, name, deref: false })?;
     Ok(())
 }
 

@@ -54,8 +54,8 @@ pub(crate) struct CommitReader<'a> {
 #[error("it is not a well-formed commit")]
 pub(crate) struct Malformed;
 
-const PICK: &[u8] = b"(cherry picked from commit ";
-const REVERT: &[u8] = b"This reverts commit ";
+pub(super) const PICK: &[u8] = b"(cherry picked from commit ";
+pub(super) const REVERT: &[u8] = b"This reverts commit ";
 
 impl<'a> CommitReader<'a> {
     pub(crate) fn new(patterns: &'a AuthorPatterns, hash: gix::hash::Kind) -> Self {

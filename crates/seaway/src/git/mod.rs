@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod clone;
 pub(crate) mod commit;
+pub(crate) mod mirror;
 mod packs;
 pub(crate) mod read;
 pub(crate) mod refs;

@@ -141,6 +141,23 @@ fn trees_of(objects: &mut Objects, pair: &Pair) -> Option<(Option<ObjectId>, Obj
     Some((before, objects.tree_of(&pair.after)?))
 }
 
+/// Tells which paths commits touch.
+pub(crate) struct Paths(Objects);
+
+impl Paths {
+    pub(crate) fn new(repo: &ThreadSafeRepository) -> Self {
+        Self(Objects::new(repo))
+    }
+
+    /// The paths that differ in a pair, in the order of the trees; an old name and a new name of a
+    /// renamed file both count. `None` where there are more than `most`, or where a commit or a
+    /// folder cannot be read.
+    pub(crate) fn of(&mut self, pair: &Pair, most: usize) -> Option<Vec<Vec<u8>>> {
+        let (before, after) = trees_of(&mut self.0, pair)?;
+        trees::paths(&mut self.0, before, after, most)
+    }
+}
+
 fn size_of(
     objects: &mut Objects,
     lines: &mut Lines,

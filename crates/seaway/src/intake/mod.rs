@@ -18,6 +18,7 @@ pub(crate) mod cloudevents;
 mod commits;
 pub(crate) mod github;
 pub(crate) mod gitlab;
+pub(crate) mod mirrored;
 mod payload;
 mod push;
 #[cfg(test)]

@@ -102,6 +102,34 @@ pub(super) fn touches(
     .map(|walked| walked == Walked::Stopped)
 }
 
+/// The paths that differ, in the order of the trees; `None` if there are more than `most`.
+pub(super) fn paths(
+    objects: &mut Objects,
+    before: Option<ObjectId>,
+    after: ObjectId,
+    most: usize,
+) -> Option<Vec<Vec<u8>>> {
+    let mut path = Vec::new();
+    let mut lengths = Vec::new();
+    let mut paths: Vec<Vec<u8>> = Vec::new();
+    let walked = walk(objects, before, Some(after), 0, &mut |depth, difference| {
+        lengths.truncate(depth);
+        path.truncate(lengths.last().copied().unwrap_or(0));
+        path.extend_from_slice(difference.name());
+        if difference.is_folder() {
+            path.push(b'/');
+            lengths.push(path.len());
+            return Step::Enter;
+        }
+        if paths.len() == most {
+            return Step::Stop;
+        }
+        paths.push(path.clone());
+        Step::Next
+    })?;
+    (walked == Walked::ToTheEnd).then_some(paths)
+}
+
 /// What to do after a difference.
 enum Step {
     /// Go on, into the folder.

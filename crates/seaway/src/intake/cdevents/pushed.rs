@@ -10,16 +10,16 @@ use serde::Deserialize;
 
 /// Commits of one event.
 const COMMITS_MAX: usize = 10_000;
-/// Parents of one commit: git itself writes few more than this.
-const PARENTS_MAX: usize = 64;
+/// Parents of one commit. Real histories have some with 66.
+const PARENTS_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Pushed<'a> {
     #[serde(borrow)]
     repository: Text<'a>,
-    #[serde(borrow)]
-    branch: Text<'a>,
+    #[serde(borrow, default)]
+    branch: Option<Text<'a>>,
     #[serde(default)]
     default: bool,
     #[serde(borrow, default)]
@@ -59,21 +59,38 @@ struct Author<'a> {
     email: Text<'a>,
 }
 
-/// The facts of a push: its commits, where its branch points to now, the default branch.
+/// The facts of a push: its commits, where its branch points to now, the default branch. Without a
+/// branch it tells commits and nothing else.
 pub(super) fn facts(telling: &Telling<'_>) -> Result<Vec<Fact>, String> {
     let push: Pushed<'_> = telling.content()?;
     if push.commits.len() > COMMITS_MAX {
         return Err(format!("it has more than {COMMITS_MAX} commits: send them in several events"));
     }
     let scope = Scope::Repository(repository("repository", &push.repository)?);
-    let branch = key("branch", &push.branch)?;
-    let branch = branch.strip_prefix("refs/heads/").unwrap_or(&branch).to_owned();
-    let moment = telling.time("pushedAt", push.pushed_at.as_ref())?.unwrap_or(telling.moment);
     let before = end("before", push.before.as_ref())?;
-    let after = end("after", push.after.as_ref())?;
     let mut commits = commits(telling, &push.commits, before.as_ref())?;
-    let newest = after.or_else(|| commits.last().map(|commit| commit.hash.clone()));
+    let mut facts = Vec::with_capacity(commits.len() + 2);
+    if let Some(branch) = &push.branch {
+        let branch = key("branch", branch)?;
+        let branch = branch.strip_prefix("refs/heads/").unwrap_or(&branch).to_owned();
+        facts = of_branch(telling, &push, &scope, branch, before, &mut commits)?;
+    }
+    facts.extend(commits.into_iter().map(|it| fact(scope.clone(), Entity::Commit(it))));
+    Ok(facts)
+}
 
+/// What the push says of its branch; the newest commit hears what it was pushed onto.
+fn of_branch(
+    telling: &Telling<'_>,
+    push: &Pushed<'_>,
+    scope: &Scope,
+    branch: String,
+    before: Option<String>,
+    commits: &mut Vec<Commit>,
+) -> Result<Vec<Fact>, String> {
+    let moment = telling.time("pushedAt", push.pushed_at.as_ref())?.unwrap_or(telling.moment);
+    let after = end("after", push.after.as_ref())?;
+    let newest = after.or_else(|| commits.last().map(|commit| commit.hash.clone()));
     let mut facts = Vec::with_capacity(commits.len() + 2);
     if let Some(newest) = newest {
         match commits.iter_mut().find(|commit| commit.hash == newest) {
@@ -92,7 +109,6 @@ pub(super) fn facts(telling: &Telling<'_>) -> Result<Vec<Fact>, String> {
         let repository = Repository { default_branch, ..Repository::default() };
         facts.push(fact(scope.clone(), Entity::Repository(repository)));
     }
-    facts.extend(commits.into_iter().map(|it| fact(scope.clone(), Entity::Commit(it))));
     Ok(facts)
 }
 
