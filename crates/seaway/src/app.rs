@@ -6,11 +6,12 @@ use crate::config::Config;
 use crate::delivery::projector::{Progress, Projector, Settings};
 use crate::delivery::store::Store;
 use crate::error::Error;
-use crate::ledger::{Databases, Ledger, Limits, Place};
+use crate::ledger::{Databases, Event, Ledger, Limits, Outcome, Place, Refusal};
 use clap::Args;
 use seaway_core::delivery::summary::Days;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Reads the clock: Unix microseconds.
@@ -114,6 +115,32 @@ impl Opened {
     pub(crate) async fn close(self) {
         self.ledger.finish().await;
         self.databases.close().await;
+    }
+}
+
+/// Appends events of the server's own, which nobody else would send again: waits where too much is
+/// waiting already. Returns the newest place on the log that they have, or 0 where all were known.
+pub(crate) async fn append_patiently(
+    ledger: &Ledger,
+    events: Vec<Event>,
+    clock: Clock,
+) -> Result<i64, Error> {
+    loop {
+        match ledger.append(events.clone(), clock()).await {
+            Ok(outcomes) => {
+                let positions = outcomes.into_iter().map(|outcome| match outcome {
+                    Outcome::New(position) => position,
+                    Outcome::Known => 0,
+                });
+                return Ok(positions.max().unwrap_or(0));
+            }
+            Err(Refusal::Busy { retry_after_seconds }) => {
+                tokio::time::sleep(Duration::from_secs(retry_after_seconds.into())).await;
+            }
+            Err(refusal) => {
+                return Err(Error::Failed { what: refusal.to_string(), hint: None });
+            }
+        }
     }
 }
 

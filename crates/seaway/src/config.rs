@@ -2,10 +2,13 @@
 
 use crate::error::Error;
 use crate::git::commit::AuthorPatterns;
+use crate::intake::backfill::What;
 use regex::Regex;
 use regex::bytes::RegexSet;
+use seaway_core::delivery::facts::repository_name;
 use seaway_core::time::DAY;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const DEFAULTS: &str = include_str!("default.toml");
@@ -24,6 +27,26 @@ pub(crate) struct Config {
     pub(crate) incident_window_seconds: i64,
     /// Folders of the catalog.
     pub(crate) catalog_folders: Vec<PathBuf>,
+    /// Where repositories are read: a path or a URL by name (`facts::repository_name`).
+    pub(crate) repositories: BTreeMap<String, String>,
+    /// Whether repositories that the catalog names are read over https.
+    pub(crate) mirror_catalogued: bool,
+    /// What is filled from GitHub on a schedule.
+    pub(crate) github: GitHub,
+}
+
+/// What is filled from GitHub on a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GitHub {
+    /// `OWNER` or `OWNER/REPO`.
+    pub(crate) backfill: Vec<String>,
+    /// Minutes between two runs.
+    pub(crate) every_minutes: u32,
+    /// How far back a run looks, in days.
+    pub(crate) days: u16,
+    /// Where the API is.
+    pub(crate) api_url: String,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +58,15 @@ struct File {
     assistance: Assistance,
     incidents: Incidents,
     catalog: Catalog,
+    repositories: BTreeMap<String, String>,
+    mirrors: Mirrors,
+    github: GitHub,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mirrors {
+    catalogued: bool,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +154,7 @@ fn parse(text: &str, name: &str) -> Result<toml::Table, Error> {
 
 impl File {
     fn check(self) -> Result<Config, Error> {
+        self.check_github()?;
         let pattern = |key: &str, error: regex::Error| {
             Error::input(format!("a pattern of `{key}` cannot be used: {error}"), HINT)
         };
@@ -152,7 +185,31 @@ impl File {
             incident_labels: self.incidents.labels,
             incident_window_seconds: i64::from(self.incidents.window_days) * DAY,
             catalog_folders: self.catalog.folders,
+            repositories: self
+                .repositories
+                .into_iter()
+                .map(|(name, source)| (repository_name(&name), source))
+                .collect(),
+            mirror_catalogued: self.mirrors.catalogued,
+            github: self.github,
         })
+    }
+
+    fn check_github(&self) -> Result<(), Error> {
+        let GitHub { backfill, every_minutes, days, .. } = &self.github;
+        if let Some(wrong) = backfill.iter().find(|text| What::parse(text, 0, &[]).is_none()) {
+            return Err(Error::input(
+                format!("github.backfill has {wrong}, which is neither OWNER nor OWNER/REPO"),
+                "write for instance backfill = [\"acme\", \"octo/shop\"]",
+            ));
+        }
+        match *every_minutes == 0 || *days == 0 {
+            true => Err(Error::input(
+                "github.every_minutes and github.days are at least 1",
+                "leave them out for the defaults",
+            )),
+            false => Ok(()),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod import;
 mod intake;
 mod ledger;
 mod maintain;
+mod mirrors;
 mod pages;
 mod problem;
 mod progress;

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::delivery::projector::Progress;
 use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::mirrors::Mirrors;
 use crate::router::router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -62,7 +63,7 @@ impl Serve {
 pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     check_address(arguments.listen)?;
     log_to_stderr();
-    let config = arguments.place.config()?;
+    let config = Arc::new(arguments.place.config()?);
     let opened = Opened::at(&arguments.place.place()).await?;
     let projector = opened.projector(&config).await?;
     let watcher = watcher(
@@ -87,6 +88,15 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     })?;
     let address = listener.local_addr().unwrap_or(arguments.listen);
     let (stop, stopped) = watch::channel(false);
+    let mirrors = Mirrors {
+        ledger: opened.ledger.clone(),
+        store: opened.store(),
+        config: Arc::clone(&config),
+        clock,
+        folder: arguments.place.folder().join("mirrors"),
+        progress: projector.progress(),
+    };
+    let mirroring = tokio::spawn(mirrors.follow(stopped.clone()));
     let following = tokio::spawn(projector.follow(stopped.clone()));
     let watching = tokio::spawn(watcher.follow(stopped));
     // Whoever started the server may wait for this line.
@@ -96,6 +106,7 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);
     let _ = watching.await;
+    let _ = mirroring.await;
     let _ = following.await;
     opened.close().await;
     served

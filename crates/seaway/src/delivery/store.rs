@@ -61,6 +61,9 @@ pub(crate) struct After {
     pub(crate) key: String,
 }
 
+/// Findings of one service and kind: service, kind, how many, and the last subject.
+pub(crate) type Unread = (String, String, i64, String);
+
 /// A day's summary of a scope.
 pub(crate) type SummaryOfDay = (i64, Vec<u8>);
 
@@ -303,6 +306,47 @@ impl Store {
         let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
             sqlx::query_as(sql).bind(limit).fetch_all(self.database.pool()).await?;
         Ok(rows.into_iter().map(service_row).collect())
+    }
+
+    /// The services whose repository is known, with that repository.
+    pub(crate) async fn repositories(&self) -> Result<Vec<(String, String)>, Error> {
+        let sql = "SELECT service, repository FROM services WHERE repository IS NOT NULL \
+                   ORDER BY service";
+        self.rows(sql, &[]).await
+    }
+
+    /// Of each service, the findings that reading its repository may end: their kind, how many
+    /// there are, and the last subject.
+    pub(crate) async fn unread(&self) -> Result<Vec<Unread>, Error> {
+        let sql = "SELECT service, kind, COUNT(*), MAX(subject) FROM findings \
+                   WHERE kind IN ('assumed_parents', 'unknown_default_branch', 'unknown_parent', \
+                   'unknown_revision', 'unknown_tip') GROUP BY service, kind ORDER BY service, kind";
+        self.rows(sql, &[]).await
+    }
+
+    /// What a service's repository has to be asked for: the JSON of the newest deployments and of
+    /// those whose revision is not known, and the hashes of commits that are only named.
+    pub(crate) async fn wanted(
+        &self,
+        service: &str,
+        limit: i64,
+    ) -> Result<(Vec<String>, Vec<String>), Error> {
+        let deployments = "SELECT body FROM deployments WHERE service = $1 \
+                           ORDER BY finished_at DESC LIMIT $2";
+        let unknown = "SELECT DISTINCT deployments.body FROM deployments JOIN findings \
+                       ON findings.service = deployments.service AND kind = 'unknown_revision' \
+                       AND subject = name WHERE deployments.service = $1 LIMIT $2";
+        let named = "SELECT subject FROM findings WHERE service = $1 \
+                     AND kind IN ('unknown_parent', 'unknown_tip') LIMIT $2";
+        let mut found = [Vec::new(), Vec::new(), Vec::new()];
+        for (found, sql) in found.iter_mut().zip([deployments, unknown, named]) {
+            let query = sqlx::query_as(sql).bind(service).bind(limit);
+            let rows: Vec<(String,)> = query.fetch_all(self.database.pool()).await?;
+            found.extend(rows.into_iter().map(|row| row.0));
+        }
+        let [mut deployments, unknown, named] = found;
+        deployments.extend(unknown);
+        Ok((deployments, named))
     }
 
     /// How many services there are, and how many of them the catalog does not have.
