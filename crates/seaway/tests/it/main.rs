@@ -6,12 +6,16 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod catalog;
+mod forge;
 mod govuk;
 mod interrupt;
 mod lang;
 mod measure;
 mod measure_files;
+mod serve_lang;
 mod survive;
 mod survive_damage;
 mod tidy;
 mod urls;
+mod webhooks;
