@@ -204,6 +204,12 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Ends it as a power cut would, while others send to it.
+    pub(crate) fn kill_now(&self) {
+        let id = self.process().to_string();
+        assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
+    }
+
     /// Ends it as its operator does, and tells whether it went well.
     pub(crate) fn stop(mut self) -> bool {
         let id = self.child.id().to_string();
