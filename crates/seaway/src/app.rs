@@ -152,6 +152,8 @@ pub(crate) struct App {
     pub(crate) secrets: Secrets,
     pub(crate) clock: Clock,
     pub(crate) days: Arc<Days>,
+    /// How long after a deployment an incident may open that is taken to be caused by it.
+    pub(crate) incident_window_seconds: i64,
     pub(crate) progress: watch::Receiver<Progress>,
     /// How the files of the catalog are.
     pub(crate) catalog: watch::Receiver<Arc<catalog::State>>,
@@ -173,6 +175,7 @@ impl App {
             secrets,
             clock,
             days: Arc::new(Days::new(config.time_zone.clone())),
+            incident_window_seconds: config.incident_window_seconds,
             progress,
             catalog,
         }

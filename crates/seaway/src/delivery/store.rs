@@ -299,6 +299,22 @@ impl Store {
             .await?)
     }
 
+    /// Services of which some history is assumed, by name.
+    pub(crate) async fn approximate(&self) -> Result<Vec<String>, Error> {
+        let sql = "SELECT service FROM services WHERE EXISTS (SELECT 1 FROM findings \
+                   WHERE findings.service = services.service \
+                   AND findings.kind = 'assumed_parents') ORDER BY service";
+        let rows: Vec<(String,)> = self.rows(sql, &[]).await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Whether some of a service's history is assumed.
+    pub(crate) async fn is_approximate(&self, service: &str) -> Result<bool, Error> {
+        let sql = "SELECT COUNT(*) FROM findings WHERE service = $1 AND kind = 'assumed_parents'";
+        let row: (i64,) = sqlx::query_as(sql).bind(service).fetch_one(self.database.pool()).await?;
+        Ok(row.0 > 0)
+    }
+
     /// Services that the catalog does not have.
     pub(crate) async fn uncatalogued(&self, limit: i64) -> Result<Vec<ServiceRow>, Error> {
         let sql = "SELECT service, catalogued, repository, newest FROM services \

@@ -3,7 +3,10 @@
 use crate::app::App;
 use crate::delivery::store::After;
 use crate::problem::Problem;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use seaway_core::delivery::summary::Day;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +15,23 @@ const LIMIT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
 /// How long a report waits for events that are to be in it.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The names in the path of a URL.
+pub(crate) struct Names<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // No name has a zero in it, and PostgreSQL takes none.
+        let has_zero = parts.uri.path().contains("%00");
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(names)) if !has_zero => Ok(Self(names)),
+            _ => Err(Problem::bad_request("a name in the path of the URL cannot be read")
+                .hint("write it in UTF-8, and / in it as %2F")),
+        }
+    }
+}
 
 /// The parameters of a URL, each known and given once.
 #[derive(Debug, Default)]
@@ -31,6 +51,9 @@ impl Parameters {
                 let known = [allowed, &["position"]].concat().join(", ");
                 return Err(Problem::bad_request(format!("there is no parameter {name}"))
                     .hint(format!("the parameters of this URL are {known}")));
+            }
+            if value.contains('\0') {
+                return Err(malformed());
             }
             if all.insert(name.clone(), value).is_some() {
                 return Err(Problem::bad_request(format!("{name} is given twice")));

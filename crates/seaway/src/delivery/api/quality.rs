@@ -96,9 +96,33 @@ fn message(kind: &str) -> &'static str {
             "A deployment names a revision that is not in the known history, so it delivers \
              nothing. Send the pushes of the repository, or give Seaway access to it."
         }
+        "deployment_before_history" => {
+            "A deployment finished before the first commit that is known was made. Bring in the \
+             history before it: by backfill, or by access to the repository."
+        }
         "assumed_parents" => {
             "Nobody could read the repository, so a push is taken for a line of commits: the \
              figures are approximate. Give Seaway access to the repository."
+        }
+        "unknown_parent" => {
+            "A commit names a parent that is not known, so the history begins there and what is at \
+             its edge is not measured. Bring in the history before it."
+        }
+        "circle" => {
+            "Commits are told to be their own ancestors, which no git history has; the circle was \
+             cut. Some sender tells wrong parents."
+        }
+        "unknown_tip" => {
+            "The default branch points to a commit that is not known; the newest of the known ones \
+             is taken for its tip. Send the pushes of the repository, or give Seaway access to it."
+        }
+        "unknown_default_branch" => {
+            "Commits are known, and not which branch is the default one, so the mainline is a \
+             guess. Send a push to the default branch that says so."
+        }
+        "pull_request_off_mainline" => {
+            "A pull request was merged, and what it was merged as is not on the mainline: its \
+             milestones are missing. Send the pushes of the repository."
         }
         "clock_problem" => {
             "A milestone was told to be before the one that it follows, and was moved up to it."
@@ -106,9 +130,12 @@ fn message(kind: &str) -> &'static str {
         "incident_without_deployment" => {
             "No deployment to production within the window came before the incident."
         }
-        _ => "See the rows.",
+        _ => OTHER,
     }
 }
+
+/// What is said of a kind that has no words of its own.
+const OTHER: &str = "See the rows.";
 
 /// `GET /api/v1/quality`.
 pub(crate) async fn quality(
@@ -184,4 +211,24 @@ pub(crate) async fn findings(
         subject: row.subject,
     });
     Ok(Json(Page { rows: rows.collect(), next }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_finding_has_words() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../seaway_core/src/delivery/derive");
+        let mut kinds = Vec::new();
+        for file in std::fs::read_dir(folder).unwrap().filter_map(Result::ok) {
+            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+            let told = text.split("findings.add(\"").skip(1);
+            kinds.extend(told.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+        assert!(kinds.len() >= 10, "{kinds:?}");
+        for kind in kinds {
+            assert_ne!(message(&kind), OTHER, "{kind}");
+        }
+    }
 }

@@ -1,19 +1,19 @@
 //! The figures: of the organization, of a group, of a service.
 
-use super::parameters::Parameters;
+use super::parameters::{Names, Parameters};
 use super::rows::known_service;
 use crate::app::App;
 use crate::delivery::projector::{ORGANIZATION, scope_of_group, scope_of_service};
 use crate::delivery::store::ServiceRow;
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use seaway_core::catalog::{self, Architecture, Catalog, EntityRef, Kind, Runtime, Tier};
 use seaway_core::delivery::rollup::{self, Question, Report, Scope, ScopeKind};
 use seaway_core::delivery::summary::{Day, DaySummary};
 use seaway_core::time::Time;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the URL of a report may say.
@@ -68,13 +68,59 @@ fn summaries(rows: &[(i64, Vec<u8>)]) -> Option<BTreeMap<Day, DaySummary>> {
         .collect()
 }
 
+/// What the figures of a report rest on.
+#[derive(Serialize)]
+struct Basis {
+    /// Services that are in the scope now.
+    services: usize,
+    /// Of these, services of which some history is assumed, as nobody could read the repository.
+    approximate_services: usize,
+    /// How long after a deployment an incident may open that is taken to be caused by it.
+    incident_window_seconds: i64,
+}
+
+impl Basis {
+    fn of(app: &App, services: usize, approximate_services: usize) -> Self {
+        let incident_window_seconds = app.incident_window_seconds;
+        Self { services, approximate_services, incident_window_seconds }
+    }
+
+    /// Of all services.
+    async fn of_all(app: &App) -> Result<Self, Problem> {
+        let services = usize::try_from(app.store.service_counts().await?.0).unwrap_or(0);
+        Ok(Self::of(app, services, app.store.approximate().await?.len()))
+    }
+
+    /// Of the services that a group and the groups in it own now.
+    async fn of_group(app: &App, catalog: &Catalog, group: &EntityRef) -> Result<Self, Problem> {
+        let owned = catalog.services_under(group);
+        let owned: BTreeSet<String> = owned.iter().map(|it| name_of(&it.entity)).collect();
+        let approximate = app.store.approximate().await?;
+        let approximate = approximate.iter().filter(|it| owned.contains(*it)).count();
+        Ok(Self::of(app, owned.len(), approximate))
+    }
+
+    async fn of_service(app: &App, service: &str) -> Result<Self, Problem> {
+        Ok(Self::of(app, 1, usize::from(app.store.is_approximate(service).await?)))
+    }
+}
+
+/// The report of the organization.
+#[derive(Serialize)]
+struct OrganizationReport {
+    #[serde(flatten)]
+    report: Report,
+    basis: Basis,
+}
+
 /// `GET /api/v1/organization`.
 pub(crate) async fn organization(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     let kind = ScopeKind::Organization;
-    report(&app, query.as_deref(), kind, "organization", ORGANIZATION).await.map(Json)
+    let report = report(&app, query.as_deref(), kind, "organization", ORGANIZATION).await?;
+    Ok(Json(OrganizationReport { report, basis: Basis::of_all(&app).await? }))
 }
 
 /// A group with its place in the tree.
@@ -140,6 +186,7 @@ pub(crate) async fn groups(
 struct GroupReport {
     #[serde(flatten)]
     report: Report,
+    basis: Basis,
     /// `None` where the catalog does not have the group any more.
     group: Option<Group>,
 }
@@ -147,7 +194,7 @@ struct GroupReport {
 /// `GET /api/v1/groups/{group}`.
 pub(crate) async fn group(
     State(app): State<Arc<App>>,
-    Path(group): Path<String>,
+    Names(group): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &SPAN)?.wait(&app).await?;
@@ -164,8 +211,9 @@ pub(crate) async fn group(
     }
     let name = name_of(&entity);
     let report = report(&app, query.as_deref(), ScopeKind::Group, &name, &scope).await?;
+    let basis = Basis::of_group(&app, &catalog, &entity).await?;
     let group = catalog.group(&entity).map(|group| Group::of(&catalog, group));
-    Ok(Json(GroupReport { report, group }))
+    Ok(Json(GroupReport { report, basis, group }))
 }
 
 /// A service, with what the catalog says of it now.
@@ -175,7 +223,7 @@ struct Service {
     catalogued: bool,
     repository: Option<String>,
     /// The newest moment of its data.
-    newest: Option<Time>,
+    newest_at: Option<Time>,
     /// The group that owns it.
     group: Option<String>,
     /// `group` and the groups above it, to the organization.
@@ -205,7 +253,7 @@ impl Service {
             service: row.service,
             catalogued: row.catalogued,
             repository: row.repository,
-            newest: row.newest.map(Time),
+            newest_at: row.newest.map(Time),
             group: group.map(name_of),
             groups: group.into_iter().chain(above).map(name_of).collect(),
             title: text(|it| &it.title),
@@ -247,18 +295,20 @@ pub(crate) async fn services(
 struct ServiceReport {
     #[serde(flatten)]
     report: Report,
+    basis: Basis,
     service: Service,
 }
 
 /// `GET /api/v1/services/{service}`.
 pub(crate) async fn service(
     State(app): State<Arc<App>>,
-    Path(service): Path<String>,
+    Names(service): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &SPAN)?.wait(&app).await?;
     let row = known_service(&app, &service).await?;
     let scope = scope_of_service(&service);
     let report = report(&app, query.as_deref(), ScopeKind::Service, &service, &scope).await?;
-    Ok(Json(ServiceReport { report, service: Service::of(&latest(&app), row) }))
+    let basis = Basis::of_service(&app, &service).await?;
+    Ok(Json(ServiceReport { report, basis, service: Service::of(&latest(&app), row) }))
 }

@@ -1,11 +1,11 @@
 //! The rows behind the figures: changes, deployments, incidents.
 
-use super::parameters::Parameters;
+use super::parameters::{Names, Parameters};
 use crate::app::App;
 use crate::delivery::store::{After, Kept, ServiceRow};
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use seaway_core::delivery::attribution::DeploymentKind;
 use seaway_core::delivery::measured::Status;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, IncidentRow, Milestone};
@@ -208,7 +208,7 @@ pub(super) async fn known_service(app: &App, service: &str) -> Result<ServiceRow
 /// `GET /api/v1/services/{service}/changes`.
 pub(crate) async fn changes(
     State(app): State<Arc<App>>,
-    Path(service): Path<String>,
+    Names(service): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
@@ -222,7 +222,7 @@ pub(crate) async fn changes(
 /// `GET /api/v1/services/{service}/changes/{change}`.
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
-    Path((service, change)): Path<(String, String)>,
+    Names((service, change)): Names<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
@@ -236,7 +236,7 @@ pub(crate) async fn change(
 /// `GET /api/v1/services/{service}/deployments`.
 pub(crate) async fn deployments(
     State(app): State<Arc<App>>,
-    Path(service): Path<String>,
+    Names(service): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
@@ -250,7 +250,7 @@ pub(crate) async fn deployments(
 /// `GET /api/v1/services/{service}/deployments/{environment}/{name}`.
 pub(crate) async fn deployment(
     State(app): State<Arc<App>>,
-    Path((service, environment, name)): Path<(String, String, String)>,
+    Names((service, environment, name)): Names<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
@@ -271,7 +271,7 @@ pub(crate) async fn deployment(
 /// `GET /api/v1/services/{service}/incidents`.
 pub(crate) async fn incidents(
     State(app): State<Arc<App>>,
-    Path(service): Path<String>,
+    Names(service): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
