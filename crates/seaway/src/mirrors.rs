@@ -98,10 +98,22 @@ impl Mirrors {
         if self.config.repositories.is_empty() && !self.config.mirror_catalogued {
             return;
         }
+        self.sweep();
         let mut work = std::pin::pin!(self.work());
         tokio::select! {
             () = &mut work => {}
             _ = stop.wait_for(|stop| *stop) => reading::stop(),
+        }
+    }
+
+    /// Takes away what a server that was killed has left half-made.
+    fn sweep(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with('.') && name.ends_with(".tmp") {
+                let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
+            }
         }
     }
 
@@ -341,8 +353,8 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn readings_in_vain_become_rare() {
+    #[test]
+    fn readings_in_vain_become_rare() {
         let at = Instant::now();
         let course = |failed, in_vain| Course { reason: "a".to_owned(), in_vain, failed, at };
         let seconds = |course: Course, reason| (course.due(reason) - at).as_secs();

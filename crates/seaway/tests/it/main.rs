@@ -13,6 +13,7 @@ mod interrupt;
 mod lang;
 mod measure;
 mod measure_files;
+mod mirrors;
 mod serve_hostile;
 mod serve_lang;
 mod serve_load;
