@@ -125,7 +125,7 @@ impl Ledger {
     }
 
     async fn newest_in_database(&self) -> Result<i64, Error> {
-        let query = sqlx::query_scalar("SELECT newest FROM log_head WHERE one = 1");
+        let query = sqlx::query_scalar(read::NEWEST);
         Ok(query.fetch_one(self.log.pool()).await?)
     }
 

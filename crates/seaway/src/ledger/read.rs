@@ -16,8 +16,8 @@ pub(crate) struct Stretch {
     pub(crate) events: Vec<Recorded>,
     /// Rows that are there and cannot be read.
     pub(crate) unreadable: Vec<Unreadable>,
-    /// All up to this position has been told: what to read after next. The position that was asked
-    /// for, if there is nothing after it.
+    /// All up to this position has been told: what to read after next. Positions of events that
+    /// were known already are given to none, so it may be beyond the last event.
     pub(crate) up_to: i64,
 }
 
@@ -29,6 +29,9 @@ pub(crate) struct Unreadable {
     /// Why, for people.
     pub(crate) why: String,
 }
+
+/// The newest position that was given.
+pub(super) const NEWEST: &str = "SELECT newest FROM log_head WHERE one = 1";
 
 impl Ledger {
     /// Reads the events after a position, at most so many and about so many bytes of data, but at
@@ -55,19 +58,25 @@ impl Ledger {
         bytes_max: usize,
     ) -> Result<Stretch, sqlx::Error> {
         let mut connection = self.log.pool().acquire().await?;
+        // Known before the events are read, so that none up to it can be missed.
+        let newest: i64 = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection).await?;
         let mut stretch = Stretch { up_to: position, ..Stretch::default() };
         let text =
             format!("SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
         let query = sqlx::query(AssertSqlSafe(text)).bind(position).bind(i64::from(events_max));
         let mut rows = query.fetch(&mut *connection);
-        let mut bytes = 0;
+        let (mut bytes, mut count) = (0, 0);
         while let Some(row) = rows.try_next().await? {
             bytes += stretch.add(&row)?;
+            count += 1;
             if bytes >= bytes_max {
                 break;
             }
         }
         drop(rows);
+        if bytes < bytes_max && count < events_max {
+            stretch.up_to = stretch.up_to.max(newest);
+        }
         if bytes >= bytes_max && self.log.engine() == Engine::Postgres {
             // The server would send the rows that nobody wants before the connection is of use.
             connection.close_on_drop();
