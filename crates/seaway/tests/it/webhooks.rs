@@ -13,6 +13,7 @@ const SHOP: &str = "/services/github.com%2Facme%2Fshop";
 fn story() -> Forge {
     let mut forge = Forge::new("acme/shop", START);
     forge.push(-1.0, "main", 0, &[(1, -2.0)]);
+    forge.deployed(-0.8, -0.5, 1000, 1, "success");
     let first = (1, "topic-a", 12, 2.0);
     forge.push(1.0, "topic-a", 0, &[(11, 0.0)]);
     forge.opened(2.0, 1, "topic-a", 11);
@@ -105,25 +106,26 @@ fn a_story_told_by_github_has_all_milestones_and_figures() {
         ("approved", 0.0),
         ("merged", 1.0),
         ("built", 1.0),
-        ("deployed", 7.0),
+        ("deployed", 18.0),
     ];
-    assert_eq!(stages(&change(&server, 22)), (named(&squash), 11.0));
+    // The rollback took it back, so it waited for the next deployment that stayed.
+    assert_eq!(stages(&change(&server, 22)), (named(&squash), 22.0));
     let rebase = [
         ("opened", 1.0),
         ("reviewed", 1.0),
         ("approved", 0.0),
         ("merged", 1.0),
         ("built", 1.0),
-        ("deployed", 2.0),
+        ("deployed", 13.0),
     ];
-    assert_eq!(stages(&change(&server, 34)), (named(&rebase), 6.0));
+    assert_eq!(stages(&change(&server, 34)), (named(&rebase), 17.0));
     let direct = change(&server, 41);
     assert_eq!(direct["kind"], "direct");
     assert_eq!(stages(&direct), (named(&[("merged", 0.0), ("deployed", 3.0)]), 3.0));
     assert_eq!(change(&server, 42)["status"], "waiting");
 
     let report = server.report(SHOP);
-    assert_eq!(report["flow"]["deployments"], 4);
+    assert_eq!(report["flow"]["deployments"], 5);
     assert_eq!(report["flow"]["waiting"], 1);
     assert_eq!(report["flow"]["incidents_opened"], 1);
     assert_eq!(report["flow"]["incidents_resolved"], 1);
@@ -150,10 +152,11 @@ fn a_story_told_by_github_has_all_milestones_and_figures() {
         told,
         [
             row("1005", None, None),
-            row("1004", Some("forward"), None),
+            row("1004", Some("normal"), None),
             row("1003", Some("rollback"), None),
-            row("1002", Some("forward"), Some("1003")),
-            row("1001", Some("forward"), None),
+            row("1002", Some("normal"), Some("1003")),
+            row("1001", Some("normal"), None),
+            row("1000", Some("first"), None),
         ]
     );
     let incident = server.report(&format!("{SHOP}/incidents"))["rows"][0].clone();
@@ -325,9 +328,9 @@ mod lab {
         forge.tell("Issue Hook", "gitlab/issue.json", patch);
     }
 
-    fn deployment(forge: &mut Forge, hour: f64, status: &str) {
-        let url = format!("https://gitlab.com/acme/pay/-/commit/{}", hash(13));
-        let patch = json!({"object_kind": "deployment", "deployment_id": 70, "status": status,
+    fn deployment(forge: &mut Forge, hour: f64, id: u32, commit: u32, status: &str) {
+        let url = format!("https://gitlab.com/acme/pay/-/commit/{}", hash(commit));
+        let patch = json!({"object_kind": "deployment", "deployment_id": id, "status": status,
             "status_changed_at": at(hour), "environment": "production",
             "environment_tier": "production", "commit_url": url, "project": project()});
         forge.tell("Deployment Hook", "gitlab/deployment.json", patch);
@@ -336,6 +339,7 @@ mod lab {
     fn story() -> Forge {
         let mut forge = Forge::new("acme/pay", START);
         push(&mut forge, "main", 0, &[(1, -2.0)]);
+        deployment(&mut forge, -0.5, 69, 1, "success");
         push(&mut forge, "topic", 0, &[(11, 0.0), (12, 1.0)]);
         merge(&mut forge, "open", 2.0, 51, None);
         let note = json!({"object_kind": "note", "project": project(),
@@ -354,8 +358,8 @@ mod lab {
             "object_attributes": {"sha": hash(13), "source": "push", "status": "success",
                 "name": null, "created_at": at(6.2), "finished_at": at(7.0)}});
         forge.tell("Pipeline Hook", "gitlab/pipeline.json", pipeline);
-        deployment(&mut forge, 8.0, "running");
-        deployment(&mut forge, 9.0, "success");
+        deployment(&mut forge, 8.0, 70, 13, "running");
+        deployment(&mut forge, 9.0, 70, 13, "success");
         issue(&mut forge, 10.0, false);
         issue(&mut forge, 11.0, true);
         forge
@@ -404,7 +408,7 @@ mod lab {
                 .map(|it| server.report(&format!("{pay}{it}")))
         };
         let before = reports(&server);
-        assert_eq!(before[0]["flow"]["deployments"], 1);
+        assert_eq!(before[0]["flow"]["deployments"], 2);
         assert_eq!(before[0]["rework"]["failed_deployments"], 1);
         assert_eq!(server.report("/quality")["malformed"], json!([]));
         send(&forge, &server);

@@ -249,3 +249,6 @@ impl SummaryRow {
         Self { scope, day: i64::from(day.0), open, deployments, body }
     }
 }
+
+#[cfg(test)]
+mod tests;
