@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod delivery;
+pub mod demo;
 pub mod paths;
 pub mod stats;
 pub mod time;

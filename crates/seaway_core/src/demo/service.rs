@@ -1,0 +1,386 @@
+//! One service of the company: its people and its pipeline.
+
+use super::Company;
+use super::random::Random;
+use crate::time::DAY;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+const HOUR: u32 = 3600;
+const MINUTE: u32 = 60;
+
+/// A service and where its source is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// The group that owns it.
+    pub group: String,
+    /// The URL of its repository.
+    pub repository: String,
+}
+
+impl Service {
+    pub(super) fn of(number: u32) -> Self {
+        const TRADES: [&str; 16] = [
+            "orders", "parcels", "prices", "search", "basket", "payments", "refunds", "stock",
+            "routes", "drivers", "invoices", "reviews", "coupons", "returns", "accounts", "mail",
+        ];
+        let trade = TRADES[number as usize % TRADES.len()];
+        let name = format!("{trade}-{number}");
+        let repository = format!("https://git.example.com/{trade}/{name}");
+        // Groups of about eight services, whatever the size of the company.
+        Self { name, group: format!("{trade}-{}", number / 128), repository }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When, Unix seconds.
+    pub at: i64,
+    /// To which service: its place in [`Company::services`].
+    pub service: u32,
+    /// Which one of the service's events it is, from 0: a name for it.
+    pub number: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A pull request was opened or merged.
+    PullRequest {
+        /// Its number.
+        number: u32,
+        /// Its title.
+        title: String,
+        /// Its author's login.
+        author: &'static str,
+        /// The newest commit of its own branch.
+        head: String,
+        /// When its first commit was authored, Unix seconds.
+        first_authored_at: i64,
+        /// When it was opened, Unix seconds.
+        opened_at: i64,
+        /// The commit that it became and that commit's moment, once it is merged.
+        merged: Option<String>,
+    },
+    /// A pull request was reviewed.
+    Reviewed {
+        /// The pull request.
+        number: u32,
+        /// Approved, or changes were asked for.
+        approved: bool,
+    },
+    /// Commits came onto the default branch, oldest first.
+    Pushed {
+        /// The commit that the branch pointed to; `None` for the first push.
+        before: Option<String>,
+        /// The commits, oldest first; never empty.
+        commits: Vec<Commit>,
+    },
+    /// A build ended.
+    Built {
+        /// The commit.
+        revision: String,
+        /// When it started, Unix seconds.
+        started_at: i64,
+        /// Whether it passed.
+        success: bool,
+    },
+    /// A deployment to production started.
+    DeploymentStarted(Deployed),
+    /// A deployment to production ended.
+    DeploymentFinished {
+        /// Which one.
+        deployed: Deployed,
+        /// Whether the revision is live.
+        success: bool,
+    },
+    /// Customers noticed something.
+    IncidentReported {
+        /// Its name.
+        incident: String,
+        /// The deployment that caused it.
+        deployment: String,
+    },
+    /// It is over.
+    IncidentResolved {
+        /// Its name.
+        incident: String,
+    },
+}
+
+/// A commit on the default branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its hash.
+    pub hash: String,
+    /// The commits that it was made on.
+    pub parents: Vec<String>,
+    /// When it was written, Unix seconds.
+    pub authored_at: i64,
+    /// When it was committed, Unix seconds.
+    pub committed_at: i64,
+    /// Who wrote it.
+    pub author: &'static str,
+    /// What it is about.
+    pub message: String,
+}
+
+/// A deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// Its name, unique for the service.
+    pub name: String,
+    /// The commit that goes live.
+    pub revision: String,
+    /// When it started, Unix seconds.
+    pub started_at: i64,
+}
+
+/// A piece of work that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Change {
+    number: u32,
+    title: String,
+    author: &'static str,
+    first_authored_at: i64,
+    opened_at: i64,
+    head: String,
+}
+
+/// What will happen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Open(Change),
+    Review { change: Change, approved: bool },
+    Merge(Change),
+    Build { revision: String, started_at: i64 },
+    Deploy { revision: String },
+    Finish { name: String, revision: String, started_at: i64, success: bool },
+    Incident { deployment: String },
+    Resolve { incident: String },
+}
+
+/// The work on one service.
+pub(super) struct Work {
+    service: u32,
+    start: i64,
+    random: Random,
+    /// Changes that are started in 100 weeks.
+    changes: u32,
+    /// What will happen, the earliest first; the number keeps the order of equal moments.
+    next: BinaryHeap<Reverse<(i64, u64, Next)>>,
+    planned: u64,
+    told: u64,
+    pulls: u32,
+    deployments: u32,
+    tip: Option<String>,
+    /// What is live, and what was before it.
+    live: [Option<String>; 2],
+    /// Deploys each merge, or what was built by noon.
+    continuous: bool,
+}
+
+const PEOPLE: [&str; 8] = ["ada", "grace", "edsger", "barbara", "alan", "mary", "donald", "radia"];
+const DONE: [&str; 6] = ["Add", "Mend", "Speed up", "Simplify", "Remove", "Describe"];
+const PARTS: [&str; 8] = [
+    "the list of orders",
+    "the retry of payments",
+    "how parcels are counted",
+    "the cache of prices",
+    "the import of addresses",
+    "errors of the map",
+    "the export for accountants",
+    "the tests of the basket",
+];
+
+impl Work {
+    pub(super) fn new(company: &Company, service: u32) -> Self {
+        let mut random = Random::new(company.seed, u64::from(service));
+        // From a quarter of the mean to seven quarters of it: some services rest, some are busy.
+        let percent = 25 + random.below(151);
+        Self {
+            service,
+            start: company.start,
+            changes: company.changes_per_week.saturating_mul(percent),
+            continuous: random.in_thousand(500),
+            random,
+            next: BinaryHeap::new(),
+            planned: 0,
+            told: 0,
+            pulls: 0,
+            deployments: 0,
+            tip: None,
+            live: [None, None],
+        }
+    }
+
+    /// Lets a day happen.
+    pub(super) fn day(&mut self, day: u32, events: &mut Vec<Event>) {
+        let midnight = self.start + i64::from(day) * DAY;
+        // A hundred weeks have 500 working days; what is left over is drawn.
+        let (whole, part) = (self.changes / 500, self.changes % 500);
+        let count = whole + u32::from(self.random.below(500) < part);
+        for _ in 0..if day % 7 < 5 { count } else { 0 } {
+            self.begin(midnight);
+        }
+        while self.next.peek().is_some_and(|Reverse((at, _, _))| *at < midnight + DAY) {
+            if let Some(Reverse((at, _, next))) = self.next.pop() {
+                self.happen(at, next, events);
+            }
+        }
+    }
+
+    fn plan(&mut self, at: i64, next: Next) {
+        self.next.push(Reverse((at, self.planned, next)));
+        self.planned += 1;
+    }
+
+    fn tell(&mut self, at: i64, what: What, events: &mut Vec<Event>) {
+        events.push(Event { at, service: self.service, number: self.told, what });
+        self.told += 1;
+    }
+
+    fn begin(&mut self, midnight: i64) {
+        let random = &mut self.random;
+        let first_authored_at = midnight + i64::from(8 * HOUR + random.below(9 * HOUR));
+        let done = DONE[random.below(6) as usize];
+        let part = PARTS[random.below(8) as usize];
+        self.pulls += 1;
+        let change = Change {
+            number: self.pulls,
+            title: format!("{done} {part}"),
+            author: PEOPLE[random.below(8) as usize],
+            first_authored_at,
+            opened_at: first_authored_at + random.about(3 * HOUR),
+            head: random.hash(),
+        };
+        self.plan(change.opened_at, Next::Open(change));
+    }
+
+    fn happen(&mut self, at: i64, next: Next, events: &mut Vec<Event>) {
+        match next {
+            Next::Open(change) => {
+                self.tell(at, change.told(None), events);
+                let wait = self.random.about(5 * HOUR);
+                let approved = !self.random.in_thousand(200);
+                self.plan(at + wait, Next::Review { change, approved });
+            }
+            Next::Review { change, approved } => {
+                self.tell(at, What::Reviewed { number: change.number, approved }, events);
+                let wait = self.random.about(if approved { HOUR } else { 6 * HOUR });
+                let next = match approved {
+                    true => Next::Merge(change),
+                    false => Next::Review { change, approved: true },
+                };
+                self.plan(at + wait, next);
+            }
+            Next::Merge(change) => self.merge(at, &change, events),
+            Next::Build { revision, started_at } => {
+                let success = !self.random.in_thousand(50);
+                let built = What::Built { revision: revision.clone(), started_at, success };
+                self.tell(at, built, events);
+                if success && self.continuous {
+                    self.plan(at + 30, Next::Deploy { revision });
+                } else if success && self.tip.as_ref() == Some(&revision) {
+                    let noon = at - (at - self.start).rem_euclid(DAY) + DAY + DAY / 2;
+                    self.plan(noon, Next::Deploy { revision });
+                }
+            }
+            Next::Deploy { revision } => self.deploy(at, revision, events),
+            Next::Finish { name, revision, started_at, success } => {
+                self.finish(at, Deployed { name, revision, started_at }, success, events);
+            }
+            Next::Incident { deployment } => {
+                let incident = format!("incident-{deployment}");
+                let reported = What::IncidentReported { incident: incident.clone(), deployment };
+                self.tell(at, reported, events);
+                if let [_, Some(before)] = &self.live {
+                    let revision = before.clone();
+                    self.plan(at + i64::from(10 * MINUTE), Next::Deploy { revision });
+                }
+                let wait = self.random.about(HOUR);
+                self.plan(at + wait, Next::Resolve { incident });
+            }
+            Next::Resolve { incident } => {
+                self.tell(at, What::IncidentResolved { incident }, events);
+            }
+        }
+    }
+
+    /// A change becomes one commit (a squash), or one commit and a merge.
+    fn merge(&mut self, at: i64, change: &Change, events: &mut Vec<Event>) {
+        let before = self.tip.clone();
+        let commit = |hash: String, parents, authored_at, committed_at, message| Commit {
+            hash,
+            parents,
+            authored_at,
+            committed_at,
+            author: change.author,
+            message,
+        };
+        let onto: Vec<String> = before.iter().cloned().collect();
+        let authored_at = change.first_authored_at;
+        let became = self.random.hash();
+        let commits = match &before {
+            Some(before) if self.random.in_thousand(300) => {
+                let (head, title) = (change.head.clone(), change.title.clone());
+                let title_of_merge = format!("Merge: {title}");
+                let parents = vec![before.clone(), head.clone()];
+                vec![
+                    commit(head, onto, authored_at, change.opened_at, title),
+                    commit(became.clone(), parents, at, at, title_of_merge),
+                ]
+            }
+            _ => vec![commit(became.clone(), onto, authored_at, at, change.title.clone())],
+        };
+        self.tell(at, What::Pushed { before, commits }, events);
+        self.tell(at, change.told(Some(became.clone())), events);
+        self.tip = Some(became.clone());
+        let wait = self.random.about(8 * MINUTE);
+        self.plan(at + wait, Next::Build { revision: became, started_at: at + 5 });
+    }
+
+    fn deploy(&mut self, at: i64, revision: String, events: &mut Vec<Event>) {
+        self.deployments += 1;
+        let name = format!("{}-{}", self.service, self.deployments);
+        let deployed = Deployed { name: name.clone(), revision: revision.clone(), started_at: at };
+        self.tell(at, What::DeploymentStarted(deployed), events);
+        let success = !self.random.in_thousand(40);
+        let wait = self.random.about(4 * MINUTE);
+        self.plan(at + wait, Next::Finish { name, revision, started_at: at, success });
+    }
+
+    fn finish(&mut self, at: i64, deployed: Deployed, success: bool, events: &mut Vec<Event>) {
+        if success {
+            if self.random.in_thousand(25) {
+                let wait = self.random.about(HOUR);
+                self.plan(at + wait, Next::Incident { deployment: deployed.name.clone() });
+            }
+            let [now, _] = std::mem::take(&mut self.live);
+            self.live = [Some(deployed.revision.clone()), now];
+        } else {
+            let revision = deployed.revision.clone();
+            self.plan(at + i64::from(15 * MINUTE), Next::Deploy { revision });
+        }
+        self.tell(at, What::DeploymentFinished { deployed, success }, events);
+    }
+}
+
+impl Change {
+    fn told(&self, merged: Option<String>) -> What {
+        What::PullRequest {
+            number: self.number,
+            title: self.title.clone(),
+            author: self.author,
+            head: self.head.clone(),
+            first_authored_at: self.first_authored_at,
+            opened_at: self.opened_at,
+            merged,
+        }
+    }
+}
