@@ -255,7 +255,6 @@ pub(crate) fn reports(server: &Server) -> BTreeMap<String, String> {
     let mut paths: Vec<String> = ["organization", "groups", "services", "waiting", "quality"]
         .map(|path| format!("/api/v1/{path}"))
         .to_vec();
-    paths.push("/api/v1/quality/findings".to_owned());
     while let Some(path) = paths.pop() {
         let answer = server.get(&path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
@@ -263,16 +262,19 @@ pub(crate) fn reports(server: &Server) -> BTreeMap<String, String> {
         let body = answer.json();
         if let Some(next) = body["next"].as_str() {
             let next = next.replace('%', "%25").replace(' ', "%20").replace('&', "%26");
-            let (first, _) = path.split_once('?').unwrap_or((&path, ""));
-            paths.push(format!("{first}?after={next}"));
+            let first = path.split("after=").next().unwrap().trim_end_matches(['?', '&']);
+            let joint = if first.contains('?') { '&' } else { '?' };
+            paths.push(format!("{first}{joint}after={next}"));
+        }
+        for finding in body["findings"].as_array().into_iter().flatten() {
+            let kind = finding["kind"].as_str().unwrap();
+            paths.push(format!("/api/v1/quality/findings?kind={kind}"));
         }
         for service in body["rows"].as_array().into_iter().flatten() {
             let Some(name) = service["service"].as_str() else { continue };
-            if path.starts_with("/api/v1/services") && service["change"].is_null() {
+            if path == "/api/v1/services" || path.starts_with("/api/v1/services?") {
+                let name = name.replace('%', "%25").replace('/', "%2F").replace(' ', "%20");
                 let service = format!("/api/v1/services/{name}");
-                if all.contains_key(&service) || path.starts_with(&service) {
-                    continue;
-                }
                 paths.push(service.clone());
                 for rows in ["changes", "deployments", "incidents"] {
                     paths.push(format!("{service}/{rows}"));

@@ -1,7 +1,7 @@
 //! Nothing that was acknowledged is lost, whatever happens to the server and its disk.
 
 use crate::serve_lang::{Data, Server};
-use crate::serve_load::{Load, Random, check_views};
+use crate::serve_load::{Load, Random, assert_same, check_views, event, reports};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +47,25 @@ fn kill_while_it_starts(data: &Data, random: &mut Random) {
     std::thread::sleep(Duration::from_millis(random.below(60)));
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn what_is_sent_again_does_not_hold_the_reports_up() {
+    let data = Data::new();
+    let server = data.serve();
+    let events: Vec<_> = (0..100).map(event).collect();
+    server.events(&events);
+    for _ in 0..3 {
+        server.events(&events[50..]);
+    }
+    let progress = server.report("/progress");
+    assert_eq!(progress["newest"], progress["settled"]);
+    let before = reports(&server);
+    assert!(server.stop());
+    data.run(&["rebuild"]);
+    let server = data.serve();
+    assert_eq!(server.report("/progress"), progress);
+    assert_same(&reports(&server), &before);
 }
 
 /// A file system of its own, small, until it is dropped.

@@ -208,11 +208,12 @@ fn a_backup_under_load_is_restored_whole() {
     let path = file.to_str().unwrap();
     let restored = Data::new();
     let told = restored.run(&["restore", path]);
-    let count: u64 = told.split(' ').next().unwrap().parse().unwrap();
+    let counted = told.split(' ').next().unwrap();
+    let count: u64 = counted.replace(',', "").parse().unwrap();
     assert!(count >= before, "{count} of {before}");
     let exported = restored.run(&["export"]);
     assert!(data.run(&["export"]).starts_with(&exported), "it is the log up to a place");
-    assert_eq!(restored.run(&["check"]), format!("{count} events, all of them whole\n"));
+    assert_eq!(restored.run(&["check"]), format!("{counted} events, all of them whole\n"));
 
     // Once nothing is added any more, the reports are the same too.
     assert!(file.exists());
@@ -246,7 +247,7 @@ fn a_backup_under_load_is_restored_whole() {
 fn a_damaged_log_is_told_and_the_rest_goes_on() {
     let data = Data::new();
     assert!(import(&data, &lines(0..3_000)).status.success());
-    assert_eq!(data.run(&["check"]), "3000 events, all of them whole\n");
+    assert_eq!(data.run(&["check"]), "3,000 events, all of them whole\n");
     let file = data.folder().join("ledger.sqlite");
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 2;

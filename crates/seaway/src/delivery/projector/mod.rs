@@ -250,7 +250,7 @@ impl Projector {
         loop {
             let goal = *newest.borrow_and_update();
             if self.position < goal {
-                self.absorb().await?;
+                self.absorb(goal).await?;
             }
             if goal - self.position > BACKLOG_MAX {
                 continue;
@@ -272,14 +272,20 @@ impl Projector {
         self.remember().await?;
         let newest = self.ledger.look_for_newer().await?;
         while self.position < newest {
-            self.absorb().await?;
+            self.absorb(newest).await?;
             progress(self.position.unsigned_abs());
         }
         self.catch_up().await
     }
 
-    async fn absorb(&mut self) -> Result<(), Error> {
-        let stretch = self.ledger.read_after(self.position, EVENTS_AT_ONCE, BYTES_AT_ONCE).await?;
+    /// Reads events on the way to a position that is known to be on the log.
+    async fn absorb(&mut self, goal: i64) -> Result<(), Error> {
+        let mut stretch =
+            self.ledger.read_after(self.position, EVENTS_AT_ONCE, BYTES_AT_ONCE).await?;
+        if stretch.up_to == self.position {
+            // Events that were known before leave positions without a row, also at the end.
+            stretch.up_to = goal;
+        }
         for unreadable in &stretch.unreadable {
             let position = unreadable.position;
             tracing::error!(position, why = unreadable.why, "an event on the log cannot be read");
