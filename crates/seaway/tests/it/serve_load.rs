@@ -248,6 +248,17 @@ impl Load {
     }
 }
 
+/// A text as it stands in a URL.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// All that a server reports, by path.
 pub(crate) fn reports(server: &Server) -> BTreeMap<String, String> {
     server.settle();
@@ -261,7 +272,7 @@ pub(crate) fn reports(server: &Server) -> BTreeMap<String, String> {
         assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
         let body = answer.json();
         if let Some(next) = body["next"].as_str() {
-            let next = next.replace('%', "%25").replace(' ', "%20").replace('&', "%26");
+            let next = encoded(next);
             let first = path.split("after=").next().unwrap().trim_end_matches(['?', '&']);
             let joint = if first.contains('?') { '&' } else { '?' };
             paths.push(format!("{first}{joint}after={next}"));
@@ -273,8 +284,7 @@ pub(crate) fn reports(server: &Server) -> BTreeMap<String, String> {
         for service in body["rows"].as_array().into_iter().flatten() {
             let Some(name) = service["service"].as_str() else { continue };
             if path == "/api/v1/services" || path.starts_with("/api/v1/services?") {
-                let name = name.replace('%', "%25").replace('/', "%2F").replace(' ', "%20");
-                let service = format!("/api/v1/services/{name}");
+                let service = format!("/api/v1/services/{}", encoded(name));
                 paths.push(service.clone());
                 for rows in ["changes", "deployments", "incidents"] {
                     paths.push(format!("{service}/{rows}"));

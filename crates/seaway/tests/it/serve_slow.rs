@@ -28,7 +28,8 @@ const HEAD: &str = "POST /events HTTP/1.1\r\nHost: seaway\r\nConnection: close\r
 
 #[test]
 fn slow_senders_are_sent_away_and_hold_nobody_up() {
-    let server = Data::new().serve();
+    let data = Data::new();
+    let server = data.serve();
     let since = Instant::now();
     let mut heads: Vec<_> = (0..300).map(|_| begin(&server, &HEAD[..60])).collect();
     let silent: Vec<_> = (0..300).map(|_| server.connect()).collect();
@@ -70,7 +71,8 @@ fn slow_senders_are_sent_away_and_hold_nobody_up() {
 
 #[test]
 fn a_request_that_breaks_off_changes_nothing() {
-    let server = Data::new().serve();
+    let data = Data::new();
+    let server = data.serve();
     let batch = serde_json::to_vec(&[event(0), event(1)]).unwrap();
     let head = format!(
         "POST /events HTTP/1.1\r\nHost: seaway\r\nContent-Length: {}\r\n\
@@ -90,7 +92,8 @@ fn a_request_that_breaks_off_changes_nothing() {
 #[test]
 fn thousands_of_connections_are_served() {
     // More than are served at once: some wait until others are sent away.
-    let server = Data::new().serve();
+    let data = Data::new();
+    let server = data.serve();
     let silent: Vec<_> = (0..3_000).map(|_| server.connect()).collect();
     let since = Instant::now();
     server.events(&[event(0)]);
