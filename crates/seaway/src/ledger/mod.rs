@@ -16,7 +16,7 @@ mod turn;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use backup::restore;
 

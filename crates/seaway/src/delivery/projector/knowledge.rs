@@ -47,9 +47,6 @@ struct Kept {
     used: u64,
 }
 
-/// Entities that are kept: some 200 MiB of commits.
-const ENTITIES_MAX: usize = 250_000;
-
 impl Cache {
     /// What is known of a scope, if it is kept.
     pub(super) fn get(&mut self, scope: &str) -> Option<&Known> {
@@ -82,8 +79,8 @@ impl Cache {
     }
 
     /// Lets go of what was not used for longest, until what is left fits.
-    pub(super) fn trim(&mut self) {
-        if self.entities <= ENTITIES_MAX {
+    pub(super) fn trim(&mut self, entities_max: usize) {
+        if self.entities <= entities_max {
             return;
         }
         let mut scopes: Vec<(u64, usize)> =
@@ -91,7 +88,7 @@ impl Cache {
         scopes.sort_unstable();
         let mut oldest_kept = 0;
         for (used, entities) in scopes {
-            if self.entities <= ENTITIES_MAX / 2 {
+            if self.entities <= entities_max / 2 {
                 break;
             }
             self.entities -= entities;

@@ -14,6 +14,8 @@ mod rollup;
 mod rows;
 mod settle;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
 pub(crate) use store::VIEWS;
@@ -36,23 +38,43 @@ use std::time::Duration;
 use store::{ServiceRow, Store};
 use tokio::sync::watch;
 
-/// Events that are absorbed at once, and about how many bytes of them.
-const EVENTS_AT_ONCE: u32 = 25_000;
+/// About how many bytes of events are absorbed at once.
 const BYTES_AT_ONCE: usize = 48 << 20;
-/// While more events than this wait, services are not computed.
-const BACKLOG_MAX: i64 = 200_000;
-/// Scopes whose services are computed in one transaction.
-const SCOPES_AT_ONCE: i64 = 256;
 /// A scope with more chunks than this is written anew as one.
 const CHUNKS_MAX: usize = 32;
-/// Rows of views that are kept, to compare the next ones with: some 200 MiB.
-const ROWS_MAX: usize = 250_000;
 /// When to look again for what other processes have written, and after something failed.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// The number of the turn of computing views: known to nobody else who locks in this database.
 const TURN: i64 = 0x5ea_3a11_0ca6;
 /// Threads that read events and compute services.
 const THREADS_MAX: usize = 8;
+
+/// How much is done or kept at once: it bounds memory and time, and changes nothing in the views.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Events that are absorbed at once.
+    events_at_once: u32,
+    /// While more events than this wait, services are not computed.
+    backlog_max: i64,
+    /// Scopes whose services are computed in one transaction.
+    scopes_at_once: i64,
+    /// Entities whose knowledge is kept: some 200 MiB of commits.
+    entities_max: usize,
+    /// Rows of views that are kept, to compare the next ones with: some 200 MiB.
+    rows_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            events_at_once: 25_000,
+            backlog_max: 200_000,
+            scopes_at_once: 256,
+            entities_max: 250_000,
+            rows_max: 250_000,
+        }
+    }
+}
 
 /// What the projector needs to know of the configuration.
 #[derive(Debug, Clone)]
@@ -83,12 +105,15 @@ pub(crate) struct Projector {
     ledger: Ledger,
     store: Store,
     settings: Settings,
+    limits: Limits,
     registry: Registry,
     catalog: Arc<History>,
     latest: Arc<Catalog>,
     known: Cache,
     views: Views,
     position: i64,
+    /// Whether something failed, so that what is kept in memory may differ from what is written.
+    is_unsure: bool,
     threads: usize,
     progress: watch::Sender<Progress>,
     /// `None` while another process computes the views.
@@ -103,9 +128,9 @@ struct Views {
 }
 
 impl Views {
-    fn put(&mut self, service: String, view: ServiceView) {
+    fn put(&mut self, service: String, view: ServiceView, rows_max: usize) {
         let rows = |view: &ServiceView| view.changes.len() + view.deployments.len();
-        if self.rows > ROWS_MAX {
+        if self.rows > rows_max {
             self.of.clear();
             self.rows = 0;
         }
@@ -130,12 +155,14 @@ impl Projector {
             ledger,
             store: Store::new(views),
             settings,
+            limits: Limits::default(),
             registry: Registry::default(),
             catalog: Arc::default(),
             latest: Arc::default(),
             known: Cache::default(),
             views: Views::default(),
             position: 0,
+            is_unsure: false,
             threads: threads.min(THREADS_MAX),
             progress: watch::Sender::default(),
             turn: None,
@@ -244,15 +271,26 @@ impl Projector {
         Ok(has_turn)
     }
 
-    /// Computes until everything that is on the log now is in the views.
+    /// Computes until everything that is on the log now is in the views. After a failure it goes on
+    /// from what is written: a transaction whose commit failed may be there all the same.
     pub(crate) async fn catch_up(&mut self) -> Result<(), Error> {
+        if self.is_unsure {
+            self.remember().await?;
+        }
+        self.is_unsure = true;
+        self.work_off().await?;
+        self.is_unsure = false;
+        Ok(())
+    }
+
+    async fn work_off(&mut self) -> Result<(), Error> {
         let mut newest = self.ledger.newest();
         loop {
             let goal = *newest.borrow_and_update();
             if self.position < goal {
                 self.absorb(goal).await?;
             }
-            if goal - self.position > BACKLOG_MAX {
+            if goal - self.position > self.limits.backlog_max {
                 continue;
             }
             self.settle().await?;
@@ -280,8 +318,10 @@ impl Projector {
 
     /// Reads events on the way to a position that is known to be on the log.
     async fn absorb(&mut self, goal: i64) -> Result<(), Error> {
-        let mut stretch =
-            self.ledger.read_after(self.position, EVENTS_AT_ONCE, BYTES_AT_ONCE).await?;
+        let mut stretch = self
+            .ledger
+            .read_after(self.position, self.limits.events_at_once, BYTES_AT_ONCE)
+            .await?;
         if stretch.up_to == self.position {
             // Events that were known before leave positions without a row, also at the end.
             stretch.up_to = goal;
@@ -379,13 +419,13 @@ impl Projector {
 
     async fn settle(&mut self) -> Result<(), Error> {
         loop {
-            let stale = self.store.stale(SCOPES_AT_ONCE).await?;
+            let stale = self.store.stale(self.limits.scopes_at_once).await?;
             if stale.is_empty() {
                 self.tell();
                 return Ok(());
             }
             self.settle_some(&stale).await?;
-            self.known.trim();
+            self.known.trim(self.limits.entities_max);
         }
     }
 
@@ -436,11 +476,11 @@ impl Projector {
         self.store.remove_services(&mut writing, &gone).await?;
         self.write_rollup(&mut writing, rollup).await?;
         // No others become stale meanwhile: it is this process's turn.
-        let is_last = (stale.len() as i64) < SCOPES_AT_ONCE;
+        let is_last = (stale.len() as i64) < self.limits.scopes_at_once;
         self.store.settle(&mut writing, stale, is_last.then_some(self.position)).await?;
         writing.commit().await.map_err(crate::ledger::Error::from)?;
         for Done { service, view, .. } in done {
-            self.views.put(service, view);
+            self.views.put(service, view, self.limits.rows_max);
         }
         Ok(())
     }

@@ -16,20 +16,20 @@ use std::sync::{Mutex, Weak};
 const NOW: i64 = 1_750_000_000_000_000;
 
 /// A place of a test, and what keeps it there.
-struct Ground {
-    place: Place,
+pub(crate) struct Ground {
+    pub(crate) place: Place,
     _folder: Option<tempfile::TempDir>,
     _cluster: Option<Arc<Cluster>>,
 }
 
 impl Ground {
-    fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::Folder(folder.path().join("data"));
         Self { place, _folder: Some(folder), _cluster: None }
     }
 
-    fn postgres() -> Option<Self> {
+    pub(crate) fn postgres() -> Option<Self> {
         let cluster = shared()?;
         let place = Place::Postgres(cluster.database());
         Some(Self { place, _folder: None, _cluster: Some(cluster) })
@@ -69,7 +69,7 @@ macro_rules! on_both {
 }
 use on_both;
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread();
     runtime_of(runtime).block_on(test);
 }
