@@ -14,7 +14,7 @@ fn shared_data() -> Option<PathBuf> {
     folder.join("delivery/govuk-frontend.graph.tsv.gz").exists().then_some(folder)
 }
 
-fn unpacked(path: &Path) -> String {
+pub(crate) fn unpacked(path: &Path) -> String {
     let output = Command::new("gzip").arg("-dc").arg(path).output().expect("gzip is installed");
     assert!(output.status.success(), "{} cannot be unpacked", path.display());
     String::from_utf8(output.stdout).unwrap()
@@ -84,30 +84,39 @@ fn root(mut stream: String) -> String {
     stream
 }
 
-#[test]
-fn every_commit_of_govuk_frontend_has_the_deployment_that_is_known() {
-    let Some(data) = shared_data() else {
-        let required = std::env::var("SEAWAY_REQUIRE").is_ok_and(|what| what == "all");
-        assert!(!required, "SEAWAY_REQUIRE=all, and the shared data is not there");
-        println!("skipped: the history of GOV.UK is not here; SEAWAY_SHARED_DATA names its folder");
-        return;
-    };
-    let graph = unpacked(&data.join("delivery/govuk-frontend.graph.tsv.gz"));
-    let (stream, originals) = stream(&graph);
+/// The history as a real repository, and the original hash of each of its commits.
+pub(crate) fn rebuilt(graph: &str) -> (Repo, HashMap<String, String>) {
+    let (stream, originals) = stream(graph);
     let repo = Repo::new();
     repo.git_fed(
         &["fast-import", "--quiet", "--export-marks=marks", "--date-format=raw-permissive"],
         stream.as_bytes(),
     );
     let marks = std::fs::read_to_string(repo.folder.join("marks")).unwrap();
-    let original: HashMap<&str, &str> = marks
-        .lines()
-        .map(|line| {
-            let (mark, hash) = line.split_once(' ').unwrap();
-            (hash, originals[mark[1..].parse::<usize>().unwrap() - 1])
-        })
-        .collect();
+    let original = |line: &str| {
+        let (mark, hash) = line.split_once(' ').unwrap();
+        (hash.to_owned(), originals[mark[1..].parse::<usize>().unwrap() - 1].to_owned())
+    };
+    let original = marks.lines().map(original).collect();
+    (repo, original)
+}
 
+/// The shared data; `None`, with a word about it, where it is not here.
+pub(crate) fn data_or_skip() -> Option<PathBuf> {
+    let data = shared_data();
+    if data.is_none() {
+        let required = std::env::var("SEAWAY_REQUIRE").is_ok_and(|what| what == "all");
+        assert!(!required, "SEAWAY_REQUIRE=all, and the shared data is not there");
+        println!("skipped: the history of GOV.UK is not here; SEAWAY_SHARED_DATA names its folder");
+    }
+    data
+}
+
+#[test]
+fn every_commit_of_govuk_frontend_has_the_deployment_that_is_known() {
+    let Some(data) = data_or_skip() else { return };
+    let graph = unpacked(&data.join("delivery/govuk-frontend.graph.tsv.gz"));
+    let (repo, original) = rebuilt(&graph);
     let measure =
         || seaway().measure(&repo).args(["--deploys", "tag:*", "--no-sizes", "--no-cache"]);
     assert_eq!(commit_counts(&measure().json()), [508, 10_401, 0]);
@@ -117,7 +126,7 @@ fn every_commit_of_govuk_frontend_has_the_deployment_that_is_known() {
         .commits()
         .iter()
         .map(|row| {
-            let hash = original[row["commit"].as_str()].to_owned();
+            let hash = original[&row["commit"]].clone();
             [
                 hash,
                 row["status"].clone(),

@@ -17,6 +17,7 @@ mod mirrors;
 mod serve_hostile;
 mod serve_lang;
 mod serve_load;
+mod serve_same;
 mod serve_shared;
 mod serve_slow;
 mod serve_survive;
