@@ -332,7 +332,13 @@ fn folders_are_named_by_arguments_or_the_environment_or_the_configuration() {
         let shop = wait(&server, "/services/shop", |_| true);
         assert_eq!(shop["service"]["groups"], json!(["old", "acme"]));
     };
-    serve(&|it| drop(it.arg("--catalog").arg(both[0]).arg("--catalog").arg(both[1])));
-    serve(&|it| drop(it.env("SEAWAY_CATALOG", std::env::join_paths(both).unwrap())));
-    serve(&|it| drop(it.arg("--config").arg(&config)));
+    serve(&|it| {
+        it.arg("--catalog").arg(both[0]).arg("--catalog").arg(both[1]);
+    });
+    serve(&|it| {
+        it.env("SEAWAY_CATALOG", std::env::join_paths(both).unwrap());
+    });
+    serve(&|it| {
+        it.arg("--config").arg(&config);
+    });
 }

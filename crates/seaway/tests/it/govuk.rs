@@ -107,7 +107,9 @@ pub(crate) fn data_or_skip() -> Option<PathBuf> {
     if data.is_none() {
         let required = std::env::var("SEAWAY_REQUIRE").is_ok_and(|what| what == "all");
         assert!(!required, "SEAWAY_REQUIRE=all, and the shared data is not there");
-        println!("skipped: the history of GOV.UK is not here; SEAWAY_SHARED_DATA names its folder");
+        eprintln!(
+            "skipped: the history of GOV.UK is not here; SEAWAY_SHARED_DATA names its folder"
+        );
     }
     data
 }

@@ -8,6 +8,8 @@
 //! once for many events and not once for each few.
 
 mod absorb;
+mod catalog;
+mod follow;
 mod knowledge;
 mod registry;
 mod rollup;
@@ -21,20 +23,19 @@ pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
 pub(crate) use store::VIEWS;
 
 use crate::error::Error;
-use crate::ledger::{Database, Engine, Ledger, Recorded, Turn, migrate};
+use crate::ledger::{Database, Ledger, Recorded, Turn, migrate};
+use absorb::Brought;
 pub(crate) use absorb::ReadCatalog;
-use absorb::{Brought, CATALOG, CATALOG_APPLIED};
 use knowledge::{Cache, Known};
 use registry::{Plan, Registry};
 use rollup::{Owners, RollUp};
-use seaway_core::catalog::{Catalog, Change, History};
+use seaway_core::catalog::{Catalog, History};
 use seaway_core::delivery::facts::Scope;
 use seaway_core::delivery::summary::Days;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
 use settle::{Before, Task};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 use store::{ServiceRow, Store};
 use tokio::sync::watch;
 
@@ -42,10 +43,6 @@ use tokio::sync::watch;
 const BYTES_AT_ONCE: usize = 48 << 20;
 /// A scope with more chunks than this is written anew as one.
 const CHUNKS_MAX: usize = 32;
-/// When to look again for what other processes have written, and after something failed.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// The number of the turn of computing views: known to nobody else who locks in this database.
-const TURN: i64 = 0x5ea_3a11_0ca6;
 /// Threads that read events and compute services.
 const THREADS_MAX: usize = 8;
 
@@ -173,34 +170,6 @@ impl Projector {
         Ok(projector)
     }
 
-    /// Whether it is this process that computes the views. When its turn begins, everything is read
-    /// anew.
-    async fn has_turn(&mut self) -> Result<bool, Error> {
-        if let Some(turn) = &mut self.turn
-            && turn.holds().await
-        {
-            return Ok(true);
-        }
-        self.turn = None;
-        let Some(turn) = Turn::take(self.store.database(), TURN).await? else { return Ok(false) };
-        self.store.begin_turn().await?;
-        self.remember().await?;
-        self.turn = Some(turn);
-        Ok(true)
-    }
-
-    /// Looks how far another process has come that computes the views.
-    async fn watch(&mut self) -> Result<(), Error> {
-        let settled = self.store.settled().await?;
-        let chunks = self.store.chunks(&[CATALOG_APPLIED.to_owned()]).await?;
-        let catalog = applied(&chunks)?;
-        // Before anybody is told how far the views are: they never seem to be ahead of the log.
-        self.ledger.look_for_newer().await?;
-        let latest = Arc::new(catalog.latest());
-        self.progress.send_replace(Progress { settled, catalog: Arc::new(catalog), latest });
-        Ok(())
-    }
-
     /// How far the views have come, now and later.
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
@@ -225,50 +194,6 @@ impl Projector {
             self.tell();
         }
         Ok(())
-    }
-
-    /// Follows the log until `stop` says so. What fails is tried again. Of several processes on
-    /// one database one computes the views; the others wait for their turn.
-    pub(crate) async fn follow(mut self, mut stop: watch::Receiver<bool>) {
-        let mut newest = self.ledger.newest();
-        let is_shared = self.store.database().engine() == Engine::Postgres;
-        loop {
-            let done = self.step().await;
-            let goes_on = match &done {
-                Ok(has_turn) => *has_turn,
-                Err(error) => {
-                    tracing::error!(%error, "the views could not be computed; trying again");
-                    // Whether a commit that failed was written is not known, so that what is kept
-                    // in memory may be older than what is in the tables.
-                    self.turn = None;
-                    false
-                }
-            };
-            let position = self.position;
-            tokio::select! {
-                changed = newest.wait_for(|newest| *newest > position), if goes_on => {
-                    if changed.is_err() {
-                        return;
-                    }
-                }
-                () = tokio::time::sleep(LOOK_AGAIN), if is_shared || !goes_on => {}
-                _ = stop.wait_for(|stop| *stop) => return,
-            }
-        }
-    }
-
-    /// Goes on as far as it is this process's turn; tells whether it is.
-    async fn step(&mut self) -> Result<bool, Error> {
-        let has_turn = self.has_turn().await?;
-        match has_turn {
-            true => {
-                // Others may have appended to a database that is shared.
-                self.ledger.look_for_newer().await?;
-                self.catch_up().await?;
-            }
-            false => self.watch().await?,
-        }
-        Ok(has_turn)
     }
 
     /// Computes until everything that is on the log now is in the views. After a failure it goes on
@@ -552,64 +477,6 @@ impl Projector {
         };
         let diff = settle::diff(&view.findings, findings).map_err(broken)?;
         Ok(store.write_findings(writing, service, &diff).await?)
-    }
-
-    /// Reads the catalog anew. If it is another one, services whose facts belong elsewhere now
-    /// become stale, and summaries move to the sums of other owners.
-    async fn read_catalog(&mut self) -> Result<(), Error> {
-        let scopes = [CATALOG.to_owned(), CATALOG_APPLIED.to_owned()];
-        let mut chunks = self.store.chunks(&scopes).await?;
-        let mut history = History::default();
-        for chunk in chunks.remove(CATALOG).unwrap_or_default() {
-            for change in serde_json::from_slice::<Vec<Change>>(&chunk).map_err(broken)? {
-                history.add(change);
-            }
-        }
-        let applied = applied(&chunks)?;
-        self.registry.set_catalog(rollup::catalogued(&applied.latest()));
-        if history != applied {
-            self.apply(&applied, &history).await?;
-        }
-        self.latest = Arc::new(history.latest());
-        self.catalog = Arc::new(history);
-        Ok(())
-    }
-
-    async fn apply(&mut self, applied: &History, history: &History) -> Result<(), Error> {
-        let mut names = self.registry.all();
-        self.registry.set_catalog(rollup::catalogued(&history.latest()));
-        names.extend(self.registry.all());
-
-        let days = Arc::clone(&self.settings.days);
-        let (mut before, mut now) = (Owners::new(applied, &days), Owners::new(history, &days));
-        let mut rollup = RollUp::default();
-        for service in &names {
-            if before.periods_of(service) != now.periods_of(service) {
-                let summaries = self.store.summaries(&rollup::scope_of_service(service)).await?;
-                rollup.move_service(service, summaries, &mut before, &mut now);
-            }
-        }
-        let stale: BTreeSet<String> = names
-            .iter()
-            .flat_map(|name| self.registry.scopes_of(name))
-            .map(|scope| scope.key())
-            .collect();
-        let stale: Vec<String> = stale.into_iter().collect();
-        let body = serde_json::to_vec(history).map_err(broken)?;
-        let mut writing = self.store.begin().await?;
-        self.write_rollup(&mut writing, rollup).await?;
-        self.store.mark_stale(&mut writing, &stale).await?;
-        let applied = [(CATALOG_APPLIED.to_owned(), body)];
-        self.store.compact(&mut writing, self.position, &applied).await?;
-        Ok(writing.commit().await.map_err(crate::ledger::Error::from)?)
-    }
-}
-
-/// The catalog that the sums were made by.
-fn applied(chunks: &HashMap<String, Vec<Vec<u8>>>) -> Result<History, Error> {
-    match chunks.get(CATALOG_APPLIED).and_then(|chunks| chunks.first()) {
-        Some(chunk) => serde_json::from_slice(chunk).map_err(broken),
-        None => Ok(History::default()),
     }
 }
 

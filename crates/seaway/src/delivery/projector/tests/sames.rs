@@ -42,7 +42,8 @@ impl Case {
 async fn step(log: &Log, projector: &mut Projector, (what, number): (u8, u8)) {
     match what % 8 {
         0..=2 if projector.position < *projector.ledger.newest().borrow() => {
-            projector.absorb().await.unwrap();
+            let newest = *projector.ledger.newest().borrow();
+            projector.absorb(newest).await.unwrap();
         }
         3 | 4 => {
             let stale = projector.store.stale(i64::from(number % 3) + 1).await.unwrap();
