@@ -49,6 +49,11 @@ impl PlaceArguments {
         self.data.clone().or_else(named).unwrap_or_else(|| PathBuf::from("seaway-data"))
     }
 
+    /// Whether the command line names a place.
+    pub(crate) fn is_given(&self) -> bool {
+        self.data.is_some() || self.database.is_some()
+    }
+
     /// The configuration.
     pub(crate) fn config(&self) -> Result<Config, Error> {
         Config::load(self.config.as_deref())
@@ -118,21 +123,32 @@ impl Opened {
     }
 }
 
-/// Appends events of the server's own, which nobody else would send again: waits where too much is
-/// waiting already. Returns the newest place on the log that they have, or 0 where all were known.
+/// What became of events that were appended.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Appended {
+    /// How many were new.
+    pub(crate) new: u64,
+    /// The newest place on the log that they have; 0 where all were known.
+    pub(crate) position: i64,
+}
+
+/// Appends events that nobody else would send again: waits where too much is waiting already.
 pub(crate) async fn append_patiently(
     ledger: &Ledger,
     events: Vec<Event>,
     clock: Clock,
-) -> Result<i64, Error> {
+) -> Result<Appended, Error> {
     loop {
         match ledger.append(events.clone(), clock()).await {
             Ok(outcomes) => {
-                let positions = outcomes.into_iter().map(|outcome| match outcome {
-                    Outcome::New(position) => position,
-                    Outcome::Known => 0,
-                });
-                return Ok(positions.max().unwrap_or(0));
+                let mut appended = Appended::default();
+                for outcome in outcomes {
+                    if let Outcome::New(position) = outcome {
+                        appended.new += 1;
+                        appended.position = appended.position.max(position);
+                    }
+                }
+                return Ok(appended);
             }
             Err(Refusal::Busy { retry_after_seconds }) => {
                 tokio::time::sleep(Duration::from_secs(retry_after_seconds.into())).await;

@@ -1,5 +1,6 @@
 //! Every verb on one page.
 
+use crate::backfill::Backfill;
 use crate::delivery::command::{self, Measure};
 use crate::error::Error;
 use crate::import::Import;
@@ -24,6 +25,8 @@ enum Verb {
     Serve(Serve),
     /// Put events from files onto the log
     Import(Import),
+    /// Read the past of repositories, and what webhooks have missed, from a forge
+    Backfill(Backfill),
     /// Write the whole log as lines of CloudEvents to standard output
     Export(Export),
     /// Write the whole log to a file, also while a server runs
@@ -52,6 +55,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Measure(measure) => command::run(&measure, now() / 1_000_000),
         Verb::Serve(verb) => wait_for(serve::run(verb, now)),
         Verb::Import(verb) => wait_for(verb.run(now)),
+        Verb::Backfill(verb) => wait_for(verb.run(now)),
         Verb::Export(verb) => wait_for(verb.run()),
         Verb::Backup(verb) => wait_for(verb.run()),
         Verb::Restore(verb) => wait_for(verb.run()),

@@ -84,6 +84,24 @@ impl From<crate::git::Error> for Error {
     }
 }
 
+impl From<crate::intake::backfill::Error> for Error {
+    fn from(error: crate::intake::backfill::Error) -> Self {
+        use crate::intake::backfill::Error as Backfill;
+        let what = error.to_string();
+        let again = "run it again: it goes on where it was";
+        match error {
+            Backfill::Wrong(_) => Self::input(what, "check --api-url and $GITHUB_TOKEN"),
+            Backfill::Refused { status: 401 | 403 | 404, .. } => {
+                Self::input(what, "check the name, and that the token in $GITHUB_TOKEN may read it")
+            }
+            Backfill::Refused { .. }
+            | Backfill::Unreachable { .. }
+            | Backfill::Unreadable { .. }
+            | Backfill::Sink(_) => Self::failed(what, again),
+        }
+    }
+}
+
 impl From<crate::ledger::Error> for Error {
     fn from(error: crate::ledger::Error) -> Self {
         use crate::ledger::Error as Ledger;

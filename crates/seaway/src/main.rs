@@ -1,6 +1,7 @@
 //! Seaway measures time to value. This file only starts it; `cli.rs` shows every verb.
 
 mod app;
+mod backfill;
 mod body;
 mod catalog;
 mod cli;
@@ -17,6 +18,7 @@ mod mirrors;
 mod pages;
 mod problem;
 mod progress;
+mod remote;
 mod router;
 mod serve;
 

@@ -262,7 +262,8 @@ impl Mirrors {
     }
 
     async fn append(&self, event: Event) -> Result<i64, Error> {
-        crate::app::append_patiently(&self.ledger, vec![event], self.clock).await
+        let appended = crate::app::append_patiently(&self.ledger, vec![event], self.clock).await?;
+        Ok(appended.position)
     }
 
     fn state_file(&self, repository: &str, source: &Source) -> PathBuf {

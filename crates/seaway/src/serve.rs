@@ -1,6 +1,7 @@
 //! `seaway serve`: listening, and stopping without losing anything.
 
 use crate::app::{App, Clock, Opened, PlaceArguments, Secrets};
+use crate::backfill::Schedule;
 use crate::catalog::Watcher;
 use crate::config::Config;
 use crate::delivery::projector::Progress;
@@ -96,6 +97,16 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
         folder: arguments.place.folder().join("mirrors"),
         progress: projector.progress(),
     };
+    let schedule = Schedule {
+        ledger: opened.ledger.clone(),
+        config: Arc::clone(&config),
+        clock,
+        folder: arguments.place.folder(),
+    };
+    // On a thread of its own: what it waits for may be long to read.
+    let (runtime, stop_filling) = (tokio::runtime::Handle::current(), stopped.clone());
+    let filling =
+        tokio::task::spawn_blocking(move || runtime.block_on(schedule.follow(stop_filling)));
     let mirroring = tokio::spawn(mirrors.follow(stopped.clone()));
     let following = tokio::spawn(projector.follow(stopped.clone()));
     let watching = tokio::spawn(watcher.follow(stopped));
@@ -105,8 +116,7 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     tracing::info!(%address, "this server is for this machine only: there is no sign-in yet");
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);
-    let _ = watching.await;
-    let _ = mirroring.await;
+    let _ = tokio::join!(watching, filling, mirroring);
     let _ = following.await;
     opened.close().await;
     served

@@ -28,7 +28,8 @@ struct Line<'a> {
     time: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
     datacontenttype: &'a str,
-    seawayreceivedat: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seawayreceivedat: Option<String>,
     #[serde(flatten)]
     extensions: &'a BTreeMap<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,8 +43,23 @@ struct Line<'a> {
 /// # Errors
 /// A moment that RFC 3339 cannot tell, which no event of a log has.
 pub(crate) fn write(recorded: &Recorded, out: &mut Vec<u8>) -> Result<(), String> {
-    let event = &recorded.event;
+    write_object(&recorded.event, Some(recorded.received_at), out)?;
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Writes an event as one JSON object: with when it arrived (Unix microseconds), or as it would be
+/// sent.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn write_object(
+    event: &Event,
+    received_at: Option<i64>,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     let moment = |micros| Timestamp::from_microsecond(micros).map(|it| it.to_string());
+    let moment = |micros: Option<i64>| micros.map(moment).transpose();
     let data = inlined(event);
     let line = Line {
         specversion: "1.0",
@@ -51,16 +67,14 @@ pub(crate) fn write(recorded: &Recorded, out: &mut Vec<u8>) -> Result<(), String
         source: &event.source,
         kind: &event.kind,
         subject: event.subject.as_deref(),
-        time: event.time.map(moment).transpose().map_err(|error| error.to_string())?,
+        time: moment(event.time).map_err(|error| error.to_string())?,
         datacontenttype: &event.content_type,
-        seawayreceivedat: moment(recorded.received_at).map_err(|error| error.to_string())?,
+        seawayreceivedat: moment(received_at).map_err(|error| error.to_string())?,
         extensions: &event.extensions,
         data,
         data_base64: data.is_none().then(|| STANDARD.encode(&event.data)),
     };
-    serde_json::to_writer(&mut *out, &line).map_err(|error| error.to_string())?;
-    out.push(b'\n');
-    Ok(())
+    serde_json::to_writer(&mut *out, &line).map_err(|error| error.to_string())
 }
 
 /// The data, if they are JSON in name and in fact, and stay what they are when they stand in a

@@ -23,7 +23,7 @@ pub(crate) use backup::restore;
 pub(crate) use database::{Database, Databases, Engine, Place};
 pub(crate) use error::Error;
 pub(crate) use event::{Event, Recorded};
-pub(crate) use line::{RECEIVED_AT, parse as parse_line, write as write_line};
+pub(crate) use line::{RECEIVED_AT, parse as parse_line, write as write_line, write_object};
 pub(crate) use many::{Many, Values};
 pub(crate) use migrations::{Schema, migrate};
 pub(crate) use turn::Turn;

@@ -7,6 +7,7 @@
 )]
 
 mod catalog;
+mod filling;
 mod forge;
 mod govuk;
 mod interrupt;
