@@ -7,6 +7,7 @@ on_both!(
     an_event_is_kept_once,
     equal_events_of_many_senders_are_kept_once,
     a_reader_sees_positions_grow,
+    positions_that_were_given_to_none_are_passed,
     batches_of_all_sizes_are_written,
     a_full_queue_answers_at_once,
     what_cannot_be_kept_is_refused_by_itself,
@@ -104,6 +105,28 @@ async fn a_reader_sees_positions_grow(place: Place) {
         ledger.finish().await;
     }
     databases.close().await;
+}
+
+/// Whoever follows the log comes to its end, though the last positions have no events.
+async fn positions_that_were_given_to_none_are_passed(place: Place) {
+    let open = Open::at(&place).await;
+    let all: Vec<Event> = (1..=4).map(event).collect();
+    for batch in [&all[..2], &all[..2], &all, &all] {
+        open.ledger.append(batch.to_vec(), NOW).await.unwrap();
+    }
+    let newest = *open.ledger.newest().borrow();
+    assert_eq!(newest, 12);
+    for at_once in 1..6 {
+        let (mut position, mut seen) = (0, Vec::new());
+        for _ in 0..6 {
+            let stretch = open.ledger.read_after(position, at_once, usize::MAX).await.unwrap();
+            assert!(stretch.up_to >= position);
+            position = stretch.up_to;
+            seen.extend(stretch.events.into_iter().map(|it| it.event));
+        }
+        assert_eq!((position, &seen), (newest, &all), "{at_once} at once");
+    }
+    open.close().await;
 }
 
 async fn batches_of_all_sizes_are_written(place: Place) {
