@@ -18,6 +18,7 @@ mod mirrors;
 mod serve_hostile;
 mod serve_lang;
 mod serve_load;
+mod serve_openapi;
 mod serve_same;
 mod serve_shared;
 mod serve_slow;
