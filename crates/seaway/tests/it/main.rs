@@ -15,6 +15,7 @@ mod lang;
 mod measure;
 mod measure_files;
 mod mirrors;
+mod serve_docs;
 mod serve_hostile;
 mod serve_lang;
 mod serve_load;
