@@ -197,25 +197,25 @@ fn assert_equal_changes(
     data: &Path,
 ) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut found: Vec<[String; 4]> = server
+    let mut found: Vec<[String; 7]> = server
         .iter()
         .map(|row| {
             let at = |name: &str| text(&row["milestones"][name]);
-            let _ = &at;
-            [
-                text(&row["change"]),
-                text(&row["status"]),
-                text(&row["deployment"]),
-                row["commits"].to_string(),
-            ]
+            let commits = row["commits"].to_string();
+            let [change, status, deployment] =
+                ["change", "status", "deployment"].map(|name| text(&row[name]));
+            [change, status, deployment, commits, at("authored"), at("merged"), at("deployed")]
         })
         .collect();
     let changes = crate::lang::rows(&folder.join("changes.csv"));
     let of = |row: &Row| {
-        let hash = original[&row["change"]].clone();
-        [hash, row["status"].clone(), row["deployment"].clone(), row["commits"].clone()]
+        let names = ["status", "deployment", "commits", "authored_at", "merged_at", "deployed_at"];
+        let [status, deployment, commits, authored, merged, deployed] =
+            names.map(|name| row[name].clone());
+        let change = original[&row["change"]].clone();
+        [change, status, deployment, commits, authored, merged, deployed]
     };
-    let mut expected: Vec<[String; 4]> = changes.iter().map(of).collect();
+    let mut expected: Vec<[String; 7]> = changes.iter().map(of).collect();
     found.sort();
     expected.sort();
     assert_eq!(found.len(), expected.len());
@@ -239,7 +239,7 @@ fn assert_equal_changes(
         first.entry(change.clone()).or_default().extend(deployment);
     }
     let delivered: Vec<_> = found.iter().filter(|row| row[1] == "delivered").collect();
-    let is_known = |row: &&&[String; 4]| first[&row[0]].contains(&row[2].as_str());
+    let is_known = |row: &&&[String; 7]| first[&row[0]].contains(&row[2].as_str());
     let same = delivered.iter().filter(is_known).count();
     assert!(same > 4_000, "{same} of {}", delivered.len());
     assert!(delivered.len() - same < 100, "{same} of {}", delivered.len());
