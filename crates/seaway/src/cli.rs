@@ -2,6 +2,7 @@
 
 use crate::backfill::Backfill;
 use crate::delivery::command::{self, Measure};
+use crate::demo::Demo;
 use crate::error::Error;
 use crate::import::Import;
 use crate::maintain::{Backup, Check, Export, Rebuild, Restore};
@@ -37,6 +38,9 @@ enum Verb {
     Check(Check),
     /// Compute all views anew from the log
     Rebuild(Rebuild),
+    /// Make up a company: events as lines, or a load for a server
+    #[command(hide = true)]
+    Demo(Demo),
 }
 
 /// Reads the command line, does what it says, and tells how it went by the exit code: 0 done, 2
@@ -61,6 +65,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Restore(verb) => wait_for(verb.run()),
         Verb::Check(verb) => wait_for(verb.run()),
         Verb::Rebuild(verb) => wait_for(verb.run()),
+        Verb::Demo(verb) => wait_for(verb.run(now())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ mod catalog;
 mod cli;
 mod config;
 mod delivery;
+mod demo;
 mod error;
 mod files;
 mod git;

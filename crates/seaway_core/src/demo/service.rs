@@ -156,6 +156,7 @@ struct Change {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Next {
     Open(Change),
+    Push(Vec<Change>),
     Review { change: Change, approved: bool },
     Merge(Change),
     Build { revision: String, started_at: i64 },
@@ -183,6 +184,7 @@ pub(super) struct Work {
     live: [Option<String>; 2],
     /// Deploys each merge, or what was built by noon.
     continuous: bool,
+    direct: bool,
 }
 
 const PEOPLE: [&str; 8] = ["ada", "grace", "edsger", "barbara", "alan", "mary", "donald", "radia"];
@@ -216,6 +218,7 @@ impl Work {
             deployments: 0,
             tip: None,
             live: [None, None],
+            direct: company.direct,
         }
     }
 
@@ -225,8 +228,13 @@ impl Work {
         // A hundred weeks have 500 working days; what is left over is drawn.
         let (whole, part) = (self.changes / 500, self.changes % 500);
         let count = whole + u32::from(self.random.below(500) < part);
-        for _ in 0..if day % 7 < 5 { count } else { 0 } {
-            self.begin(midnight);
+        let count = if day % 7 < 5 { count } else { 0 };
+        let mut begun: Vec<Change> = (0..count).map(|_| self.begin(midnight)).collect();
+        if self.direct && !begun.is_empty() {
+            begun.sort_by_key(|change| change.first_authored_at);
+            self.plan(midnight + i64::from(18 * HOUR), Next::Push(begun));
+        } else {
+            begun.into_iter().for_each(|it| self.plan(it.opened_at, Next::Open(it)));
         }
         while self.next.peek().is_some_and(|Reverse((at, _, _))| *at < midnight + DAY) {
             if let Some(Reverse((at, _, next))) = self.next.pop() {
@@ -245,21 +253,20 @@ impl Work {
         self.told += 1;
     }
 
-    fn begin(&mut self, midnight: i64) {
+    fn begin(&mut self, midnight: i64) -> Change {
         let random = &mut self.random;
         let first_authored_at = midnight + i64::from(8 * HOUR + random.below(9 * HOUR));
         let done = DONE[random.below(6) as usize];
         let part = PARTS[random.below(8) as usize];
         self.pulls += 1;
-        let change = Change {
+        Change {
             number: self.pulls,
             title: format!("{done} {part}"),
             author: PEOPLE[random.below(8) as usize],
             first_authored_at,
             opened_at: first_authored_at + random.about(3 * HOUR),
             head: random.hash(),
-        };
-        self.plan(change.opened_at, Next::Open(change));
+        }
     }
 
     fn happen(&mut self, at: i64, next: Next, events: &mut Vec<Event>) {
@@ -279,6 +286,7 @@ impl Work {
                 };
                 self.plan(at + wait, next);
             }
+            Next::Push(changes) => self.push(at, changes, events),
             Next::Merge(change) => self.merge(at, &change, events),
             Next::Build { revision, started_at } => {
                 let success = !self.random.in_thousand(50);
@@ -312,6 +320,33 @@ impl Work {
         }
     }
 
+    /// Each change is a commit on top of the one before.
+    fn push(&mut self, at: i64, changes: Vec<Change>, events: &mut Vec<Event>) {
+        let before = self.tip.clone();
+        let mut commits = Vec::with_capacity(changes.len());
+        for change in changes {
+            let parents = self.tip.replace(change.head.clone()).into_iter().collect();
+            commits.push(Commit {
+                hash: change.head,
+                parents,
+                authored_at: change.first_authored_at,
+                committed_at: change.first_authored_at,
+                author: change.author,
+                message: change.title,
+            });
+        }
+        self.tell(at, What::Pushed { before, commits }, events);
+        self.build(at);
+    }
+
+    /// The newest commit is going to be built.
+    fn build(&mut self, at: i64) {
+        if let Some(revision) = self.tip.clone() {
+            let wait = 5 + self.random.about(8 * MINUTE);
+            self.plan(at + wait, Next::Build { revision, started_at: at + 5 });
+        }
+    }
+
     /// A change becomes one commit (a squash), or one commit and a merge.
     fn merge(&mut self, at: i64, change: &Change, events: &mut Vec<Event>) {
         let before = self.tip.clone();
@@ -340,9 +375,8 @@ impl Work {
         };
         self.tell(at, What::Pushed { before, commits }, events);
         self.tell(at, change.told(Some(became.clone())), events);
-        self.tip = Some(became.clone());
-        let wait = self.random.about(8 * MINUTE);
-        self.plan(at + wait, Next::Build { revision: became, started_at: at + 5 });
+        self.tip = Some(became);
+        self.build(at);
     }
 
     fn deploy(&mut self, at: i64, revision: String, events: &mut Vec<Event>) {

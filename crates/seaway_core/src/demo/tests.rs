@@ -1,8 +1,14 @@
 use super::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-const COMPANY: Company =
-    Company { services: 30, days: 40, seed: 7, changes_per_week: 10, start: 1_767_571_200 };
+const COMPANY: Company = Company {
+    services: 30,
+    days: 40,
+    seed: 7,
+    changes_per_week: 10,
+    start: 1_767_571_200,
+    direct: false,
+};
 
 fn all(company: Company) -> Vec<Event> {
     company.days().flatten().collect()
@@ -64,7 +70,9 @@ fn the_company_does_about_what_it_was_told_to() {
 fn histories_hang_together() {
     let mut tips: HashMap<u32, String> = HashMap::new();
     let mut known: HashMap<u32, BTreeSet<String>> = HashMap::new();
-    for Event { service, what, .. } in all(COMPANY) {
+    let direct = Company { direct: true, seed: 9, ..COMPANY };
+    let others = all(direct).into_iter().map(|it| Event { service: it.service + 30, ..it });
+    for Event { service, what, .. } in all(COMPANY).into_iter().chain(others) {
         let known = known.entry(service).or_default();
         match what {
             What::Pushed { before, commits } => {
@@ -87,7 +95,7 @@ fn histories_hang_together() {
             _ => {}
         }
     }
-    assert!(tips.len() > 25);
+    assert!(tips.len() > 50);
 }
 
 #[test]

@@ -157,21 +157,24 @@ impl Brought {
     }
 
     /// As it is stored.
-    pub(super) fn absorbed(self, position: i64) -> Result<Absorbed, serde_json::Error> {
+    pub(super) fn absorbed(&mut self, position: i64) -> Result<Absorbed, serde_json::Error> {
         let mut chunks: Vec<(String, Vec<u8>)> = self
             .scopes
             .iter()
             .map(|(scope, known)| Ok((scope.key(), knowledge::encode(known)?)))
             .collect::<Result<_, serde_json::Error>>()?;
+        // In the order of the table's key, new rows lie side by side.
+        chunks.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         if !self.catalog.is_empty() {
             chunks.push((CATALOG.to_owned(), serde_json::to_vec(&self.catalog)?));
         }
-        let counts = self.counts.into_iter().map(|((kind, outcome), n)| (kind, outcome, n));
+        let counts = std::mem::take(&mut self.counts);
+        let counts = counts.into_iter().map(|((kind, outcome), n)| (kind, outcome, n));
         Ok(Absorbed {
             position,
             chunks,
             counts: counts.collect(),
-            malformed: self.malformed,
+            malformed: std::mem::take(&mut self.malformed),
             ..Absorbed::default()
         })
     }

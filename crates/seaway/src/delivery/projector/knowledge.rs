@@ -71,10 +71,10 @@ impl Cache {
     }
 
     /// Adds to what is known of a scope, if it is kept.
-    pub(super) fn add(&mut self, scope: &str, more: &Known) {
+    pub(super) fn add(&mut self, scope: &str, more: Known) {
         let Some(kept) = self.scopes.get_mut(scope) else { return };
         let before = kept.known.len();
-        take_in(&mut kept.known, more.values().cloned());
+        take_in(&mut kept.known, more.into_values());
         self.entities += kept.known.len() - before;
     }
 

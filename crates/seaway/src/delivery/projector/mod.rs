@@ -23,7 +23,7 @@ pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
 pub(crate) use store::VIEWS;
 
 use crate::error::Error;
-use crate::ledger::{Database, Ledger, Recorded, Turn, migrate};
+use crate::ledger::{Database, Ledger, Recorded, Stretch, Turn, migrate};
 use absorb::Brought;
 pub(crate) use absorb::ReadCatalog;
 use knowledge::{Cache, Known};
@@ -31,13 +31,14 @@ use registry::{Plan, Registry};
 use rollup::{Owners, RollUp};
 use seaway_core::catalog::{Catalog, History};
 use seaway_core::delivery::facts::Scope;
-use seaway_core::delivery::summary::Days;
+use seaway_core::delivery::summary::{Day, Days};
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
 use settle::{Before, Task};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use store::{ServiceRow, Store};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// About how many bytes of events are absorbed at once.
 const BYTES_AT_ONCE: usize = 48 << 20;
@@ -109,6 +110,8 @@ pub(crate) struct Projector {
     known: Cache,
     views: Views,
     position: i64,
+    /// What comes after a position, as it is being read.
+    ahead: Option<(i64, JoinHandle<Result<Stretch, crate::ledger::Error>>)>,
     /// Whether something failed, so that what is kept in memory may differ from what is written.
     is_unsure: bool,
     threads: usize,
@@ -159,6 +162,7 @@ impl Projector {
             known: Cache::default(),
             views: Views::default(),
             position: 0,
+            ahead: None,
             is_unsure: false,
             threads: threads.min(THREADS_MAX),
             progress: watch::Sender::default(),
@@ -243,14 +247,7 @@ impl Projector {
 
     /// Reads events on the way to a position that is known to be on the log.
     async fn absorb(&mut self, goal: i64) -> Result<(), Error> {
-        let mut stretch = self
-            .ledger
-            .read_after(self.position, self.limits.events_at_once, BYTES_AT_ONCE)
-            .await?;
-        if stretch.up_to == self.position {
-            // Events that were known before leave positions without a row, also at the end.
-            stretch.up_to = goal;
-        }
+        let stretch = self.next_stretch(goal).await?;
         for unreadable in &stretch.unreadable {
             let position = unreadable.position;
             tracing::error!(position, why = unreadable.why, "an event on the log cannot be read");
@@ -272,9 +269,6 @@ impl Projector {
             repositories.filter(|name| self.registry.is_new_repository(name)).cloned().collect();
 
         let has_catalog = !brought.catalog.is_empty();
-        let scopes = brought.scopes.iter().map(|(scope, known)| (scope.key(), known.clone()));
-        let more: Vec<(String, Known)> =
-            scopes.filter(|(scope, _)| self.known.get(scope).is_some()).collect();
         let mut absorbed = brought.absorbed(stretch.up_to).map_err(broken)?;
         absorbed.claims = new_claims
             .iter()
@@ -291,13 +285,42 @@ impl Projector {
         for name in new_repositories {
             self.registry.hear_of_repository(&name);
         }
-        for (scope, known) in more {
-            self.known.add(&scope, &known);
+        for (scope, known) in brought.scopes {
+            self.known.add(&scope.key(), known);
         }
         if has_catalog {
             self.read_catalog().await?;
         }
         Ok(())
+    }
+
+    /// What comes next on the log, on the way to a position that is known to be on it. While it is
+    /// worked on, what comes after it is read already, if there is anything.
+    async fn next_stretch(&mut self, goal: i64) -> Result<Stretch, Error> {
+        let mut stretch = self.read_ahead().await?;
+        if stretch.up_to == self.position {
+            stretch = read(self.ledger.clone(), self.position, self.limits.events_at_once).await?;
+        }
+        if stretch.up_to == self.position {
+            // Events that were known before leave positions without a row, also at the end.
+            stretch.up_to = goal;
+        }
+        if stretch.up_to < goal {
+            let after = stretch.up_to;
+            let reading = read(self.ledger.clone(), after, self.limits.events_at_once);
+            self.ahead = Some((after, tokio::spawn(reading)));
+        }
+        Ok(stretch)
+    }
+
+    /// What was read ahead, or nothing yet.
+    async fn read_ahead(&mut self) -> Result<Stretch, Error> {
+        match self.ahead.take() {
+            Some((after, reading)) if after == self.position => Ok(reading
+                .await
+                .map_err(|error| Error::Failed { what: format!("log: {error}"), hint: None })??),
+            _ => Ok(Stretch { up_to: self.position, ..Stretch::default() }),
+        }
     }
 
     async fn read(&self, events: Vec<Recorded>) -> Result<Brought, Error> {
@@ -376,6 +399,7 @@ impl Projector {
             .flat_map(|plan| plan.scopes.iter().map(Scope::key))
             .collect();
         self.have_at_hand(&scopes).await?;
+        let settled = self.settled_by(&plans, stale, &scopes);
         let done = self.derive(plans);
 
         let mut writing = self.store.begin().await?;
@@ -402,12 +426,31 @@ impl Projector {
         self.write_rollup(&mut writing, rollup).await?;
         // No others become stale meanwhile: it is this process's turn.
         let is_last = (stale.len() as i64) < self.limits.scopes_at_once;
-        self.store.settle(&mut writing, stale, is_last.then_some(self.position)).await?;
+        self.store.settle(&mut writing, &settled, is_last.then_some(self.position)).await?;
         writing.commit().await.map_err(crate::ledger::Error::from)?;
         for Done { service, view, .. } in done {
             self.views.put(service, view, self.limits.rows_max);
         }
         Ok(())
+    }
+
+    /// The scopes that need no work any more once some services are computed: those that were
+    /// `stale`, and of the others that these services rest on each that no other service does. So
+    /// a service is not computed once for its repository and again for its name.
+    fn settled_by(
+        &self,
+        plans: &[(Option<Plan>, String)],
+        stale: &[String],
+        scopes: &BTreeSet<String>,
+    ) -> Vec<String> {
+        let services: BTreeSet<&String> = plans.iter().map(|(_, name)| name).collect();
+        let is_done = |scope: &&String| {
+            let touched = Scope::of_key(scope).map(|scope| self.registry.touched_by(&scope));
+            touched.is_some_and(|touched| touched.iter().all(|name| services.contains(name)))
+        };
+        let mut settled: BTreeSet<String> = scopes.iter().filter(is_done).cloned().collect();
+        settled.extend(stale.iter().cloned());
+        settled.into_iter().collect()
     }
 
     /// Computes services whose scopes are at hand.
@@ -437,9 +480,12 @@ impl Projector {
         rollup: RollUp,
     ) -> Result<(), Error> {
         let mut before = HashMap::new();
-        for (scope, day) in rollup.sums() {
-            if let Some(body) = self.store.summary(scope, i64::from(day.0)).await? {
-                before.insert((scope.to_owned(), day), body);
+        for (scope, days) in rollup.sums() {
+            let days = [days.start(), days.end()].map(|day| i64::from(day.0));
+            for (day, body) in self.store.summaries_between(scope, days).await? {
+                if let Some(day) = Day::of_number(day) {
+                    before.insert((scope.to_owned(), day), body);
+                }
             }
         }
         Ok(self.store.write_summaries(writing, &rollup.rows(before)).await?)
@@ -478,6 +524,15 @@ impl Projector {
         let diff = settle::diff(&view.findings, findings).map_err(broken)?;
         Ok(store.write_findings(writing, service, &diff).await?)
     }
+}
+
+/// Reads events after a position.
+async fn read(
+    ledger: Ledger,
+    after: i64,
+    events_max: u32,
+) -> Result<Stretch, crate::ledger::Error> {
+    ledger.read_after(after, events_max, BYTES_AT_ONCE).await
 }
 
 /// A service that was computed.

@@ -10,6 +10,7 @@ use seaway_core::catalog::{Catalog, EntityRef, History, Kind, Service};
 use seaway_core::delivery::summary::{Day, DaySummary, Days, day_summaries};
 use seaway_core::delivery::view::ServiceView;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 use super::registry::Catalogued;
 
@@ -213,15 +214,22 @@ impl RollUp {
         }
     }
 
-    /// The sums that are other than before.
-    pub(super) fn sums(&self) -> impl Iterator<Item = (&str, Day)> {
-        self.differences
-            .iter()
-            .filter(|(_, difference)| !difference.is_empty())
-            .map(|((scope, day), _)| (scope.as_str(), *day))
+    /// The scopes of sums that are other than before, and the first and the last of their days.
+    pub(super) fn sums(&self) -> Vec<(&str, RangeInclusive<Day>)> {
+        let mut sums: Vec<(&str, RangeInclusive<Day>)> = Vec::new();
+        for ((scope, day), difference) in &self.differences {
+            if difference.is_empty() {
+                continue;
+            }
+            match sums.last_mut() {
+                Some((last, days)) if *last == scope => *days = *days.start()..=*day,
+                _ => sums.push((scope, *day..=*day)),
+            }
+        }
+        sums
     }
 
-    /// The rows to write; `before` are the sums named by [`sums`](Self::sums), where there were any.
+    /// The rows to write; `before` are the sums that [`sums`](Self::sums) names, where there were any.
     pub(super) fn rows(self, mut before: HashMap<(String, Day), Vec<u8>>) -> Vec<SummaryRow> {
         let mut rows = self.services;
         for ((scope, day), difference) in self.differences {

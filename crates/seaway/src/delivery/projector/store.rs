@@ -493,11 +493,15 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(scope).fetch_all(self.database.pool()).await?)
     }
 
-    /// One summary, if there is one.
-    pub(super) async fn summary(&self, scope: &str, day: i64) -> Result<Option<Vec<u8>>, Error> {
-        let sql = "SELECT body FROM summaries WHERE scope = $1 AND day = $2";
-        let query = sqlx::query_scalar(sql).bind(scope).bind(day);
-        Ok(query.fetch_optional(self.database.pool()).await?)
+    /// The summaries of a scope from one day to another, both counted in.
+    pub(super) async fn summaries_between(
+        &self,
+        scope: &str,
+        [first, last]: [i64; 2],
+    ) -> Result<Vec<(i64, Vec<u8>)>, Error> {
+        let sql = "SELECT day, body FROM summaries WHERE scope = $1 AND day BETWEEN $2 AND $3";
+        let query = sqlx::query_as(sql).bind(scope).bind(first).bind(last);
+        Ok(query.fetch_all(self.database.pool()).await?)
     }
 
     /// Writes summaries, and takes away the empty ones.

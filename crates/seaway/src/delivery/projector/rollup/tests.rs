@@ -140,9 +140,12 @@ impl Stored {
 
     fn write(&mut self, rollup: RollUp) {
         let mut before = HashMap::new();
-        for (scope, day) in rollup.sums() {
-            if let Some(body) = self.summaries.get(&(scope.to_owned(), i64::from(day.0))) {
-                before.insert((scope.to_owned(), day), body.clone());
+        for (scope, days) in rollup.sums() {
+            for (number, body) in self.of(scope) {
+                let day = Day::of_number(number).unwrap();
+                if days.contains(&day) {
+                    before.insert((scope.to_owned(), day), body);
+                }
             }
         }
         for row in rollup.rows(before) {
