@@ -88,7 +88,7 @@ pub(super) async fn break_down(views: &Database, number: u8) {
     let (verb, table, condition) = FAILURES[usize::from(number) % FAILURES.len()];
     let statements = match views.engine() {
         Engine::Sqlite => vec![format!(
-            "CREATE TRIGGER broken BEFORE {verb} ON {table} WHEN {condition} \
+            "CREATE TRIGGER IF NOT EXISTS broken BEFORE {verb} ON {table} WHEN {condition} \
              BEGIN SELECT RAISE(ABORT, 'broken on purpose'); END"
         )],
         Engine::Postgres => vec![
@@ -110,7 +110,7 @@ pub(super) async fn break_down(views: &Database, number: u8) {
 pub(super) async fn mend(views: &Database, number: u8) {
     let (_, table, _) = FAILURES[usize::from(number) % FAILURES.len()];
     let statement = match views.engine() {
-        Engine::Sqlite => "DROP TRIGGER broken".to_owned(),
+        Engine::Sqlite => "DROP TRIGGER IF EXISTS broken".to_owned(),
         Engine::Postgres => format!("DROP TRIGGER broken ON {table}"),
     };
     sqlx::query(AssertSqlSafe(statement)).execute(views.pool()).await.unwrap();
