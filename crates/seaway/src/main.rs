@@ -22,6 +22,7 @@ mod progress;
 mod remote;
 mod router;
 mod serve;
+mod unread;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::mirrors::Mirrors;
 use crate::router::router;
+use crate::unread::Impatient;
 use axum::body::Body;
 use axum::extract::Request;
 use clap::Args;
@@ -229,7 +230,7 @@ fn connection(
     stream: TcpStream,
     routes: axum::Router,
 ) -> hyper::server::conn::http1::Connection<
-    TokioIo<TcpStream>,
+    TokioIo<Impatient<TcpStream>>,
     impl hyper::service::HttpService<
         hyper::body::Incoming,
         ResBody = Body,
@@ -244,5 +245,5 @@ fn connection(
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(Impatient::new(stream)), TowerToHyperService::new(service))
 }

@@ -94,3 +94,38 @@ fn one_of_two_servers_computes_the_views_and_the_other_takes_over() {
     data.run(&["rebuild", "--database", &url]);
     assert_same(&before, &reports(&data.serve()));
 }
+
+/// Ends the connections that hold the turn, as a broken network would: who had it does not know
+/// yet. Tells how many held it.
+fn take_turn_away(url: &str) -> usize {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_locks \
+               WHERE locktype = 'advisory' AND granted";
+    let output = std::process::Command::new("psql").args(["-At", "-c", sql, url]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().count()
+}
+
+#[test]
+fn a_turn_that_is_taken_away_at_work_leaves_no_trace() {
+    let Some(cluster) = postgres::Cluster::start() else { return };
+    let url = cluster.database();
+    let data = servers_of(&url);
+    let load = Load::new();
+    let (one, other) = (data.serve(), data.serve());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients = scope.spawn(|| load.run(&[&one, &other], 77, &stop, false));
+        for _ in 0..10 {
+            let before = load.acknowledged().len();
+            wait_until(|| load.acknowledged().len() > before + 100);
+            // Now and then nobody has it, until a server has looked again.
+            wait_until(|| take_turn_away(&url) > 0);
+        }
+        stop.store(true, Ordering::Relaxed);
+        clients.join().unwrap();
+    });
+    assert_same(&reports(&one), &reports(&other));
+    drop((one, other));
+    let (exported, _) = check_views(&data, &load, &["--database", &url]);
+    eprintln!("the turn was taken away 10 times while {exported} events came");
+}

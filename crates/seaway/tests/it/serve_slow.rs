@@ -2,7 +2,7 @@
 
 use crate::serve_lang::{Answer, Data, PATIENCE, Server};
 use crate::serve_load::event;
-use std::io::{Read as _, Write as _};
+use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,34 @@ fn slow_senders_are_sent_away_and_hold_nobody_up() {
     assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
     assert_serves(&server, 2);
     assert_eq!(server.report("/progress")["newest"], 3);
+}
+
+#[test]
+fn who_asks_and_never_reads_is_given_up() {
+    let data = Data::new();
+    let server = data.serve();
+    let request = "GET /nowhere HTTP/1.1\r\nHost: seaway\r\n\r\n".repeat(1_000);
+    let is_full =
+        |error: &Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    let mut streams: Vec<_> = (0..10).map(|_| server.connect()).collect();
+    for stream in &mut streams {
+        // Until the server waits for its answers to be read, and reads no more requests.
+        stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        while stream.write_all(request.as_bytes()).is_ok() {}
+        stream.set_nonblocking(true).unwrap();
+    }
+    assert_serves(&server, 0);
+    let since = Instant::now();
+    for stream in &mut streams {
+        loop {
+            match stream.write(b" ") {
+                Err(error) if !is_full(&error) => break,
+                _ => std::thread::sleep(Duration::from_millis(100)),
+            }
+            assert!(since.elapsed() < PATIENCE, "it still waits");
+        }
+    }
+    assert_serves(&server, 1);
 }
 
 #[test]
