@@ -51,7 +51,6 @@ pub(super) struct Figures {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.took.as_secs_f64().max(1e-9);
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let (rate, mebibytes) = (self.events as f64 / seconds, self.bytes as f64 / 1_048_576.0);
         writeln!(f, "events   {} in {seconds:.3} s: {rate:.0}/s, {mebibytes:.1} MiB", self.events)?;
         writeln!(f, "answers  {}; {} were told to wait", self.answers, self.refused)?;
