@@ -5,7 +5,7 @@ use super::store::Absorbed;
 use crate::intake::{Reader, Reading};
 use crate::ledger::{Event, Recorded};
 use seaway_core::catalog::Change;
-use seaway_core::delivery::facts::{Entity, Scope};
+use seaway_core::delivery::facts::{Entity, Fact, Scope};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,6 +26,9 @@ pub(super) struct Brought {
     pub(super) scopes: HashMap<Scope, Known>,
     /// Changes of the catalog.
     pub(super) catalog: Vec<Change>,
+    /// Names of services, and repositories that they were said to be deployed from: all of them,
+    /// as of those that were told at once with a later one the merged facts keep only that.
+    claims: BTreeSet<(String, String)>,
     counts: BTreeMap<(String, &'static str), i64>,
     malformed: Vec<[String; 4]>,
 }
@@ -73,7 +76,8 @@ impl Brought {
             Some(Err(reason)) => self.refuse(recorded, &reason),
             None => match reader.read(recorded) {
                 Reading::Facts(facts) => {
-                    for fact in facts {
+                    for mut fact in facts {
+                        self.claim(&mut fact);
                         let known = self.scopes.entry(fact.scope).or_default();
                         knowledge::take_in(known, [fact.entity]);
                     }
@@ -84,6 +88,20 @@ impl Brought {
             },
         };
         *self.counts.entry((event.kind.clone(), outcome)).or_default() += 1;
+    }
+
+    /// Keeps which repository a single fact names.
+    fn claim(&mut self, fact: &mut Fact) {
+        match (&fact.scope, &mut fact.entity) {
+            (Scope::Service(name), Entity::Deployment(deployment)) => {
+                let repository = deployment.repository.get();
+                self.claims.extend(repository.map(|it| (name.clone(), it.clone())));
+            }
+            (_, Entity::Artifact(artifact)) => {
+                artifact.repositories.extend(artifact.repository.get().cloned());
+            }
+            _ => {}
+        }
     }
 
     fn refuse(&mut self, recorded: &Recorded, reason: &str) -> &'static str {
@@ -98,6 +116,7 @@ impl Brought {
             knowledge::take_in(self.scopes.entry(scope).or_default(), known.into_values());
         }
         self.catalog.extend(other.catalog);
+        self.claims.extend(other.claims);
         for (key, count) in other.counts {
             *self.counts.entry(key).or_default() += count;
         }
@@ -134,16 +153,16 @@ impl Brought {
 
     /// The services that sources name, with the repositories that they are deployed from.
     pub(super) fn claims(&self) -> BTreeSet<(String, Option<String>)> {
-        let mut claims = BTreeSet::new();
+        let told = self.claims.iter().map(|(name, it)| (name.clone(), Some(it.clone())));
+        let mut claims: BTreeSet<_> = told.collect();
         for (scope, known) in &self.scopes {
             let Scope::Service(name) = scope else { continue };
             claims.insert((name.clone(), None));
-            let repositories = known.values().filter_map(|entity| match entity {
-                Entity::Deployment(deployment) => deployment.repository.get(),
-                Entity::Artifact(artifact) => artifact.repository.get(),
+            let artifacts = known.values().filter_map(|entity| match entity {
+                Entity::Artifact(artifact) => Some(&artifact.repositories),
                 _ => None,
             });
-            claims.extend(repositories.map(|it| (name.clone(), Some(it.clone()))));
+            claims.extend(artifacts.flatten().map(|it| (name.clone(), Some(it.clone()))));
         }
         claims
     }

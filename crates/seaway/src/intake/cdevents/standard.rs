@@ -82,7 +82,7 @@ fn artifact(telling: &Telling<'_>) -> Result<Vec<Fact>, String> {
         repository: latest(telling.moment, repository),
         // Signing follows packaging: it says at least by when the artifact was there.
         built_at: telling.moment.into(),
-        services: BTreeSet::new(),
+        ..Artifact::default()
     };
     Ok(vec![fact(Scope::Artifact(id), Entity::Artifact(artifact))])
 }

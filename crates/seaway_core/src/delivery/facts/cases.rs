@@ -209,7 +209,15 @@ fn artifact() -> impl Strategy<Value = Entity> {
         many(COMMITS_MAX),
     )
         .prop_map(|(id, revision, repository, built_at, services)| {
-            Entity::Artifact(Artifact { id, revision, repository, built_at, services })
+            let repositories = repository.get().cloned().into_iter().collect();
+            Entity::Artifact(Artifact {
+                id,
+                revision,
+                repository,
+                repositories,
+                built_at,
+                services,
+            })
         })
 }
 

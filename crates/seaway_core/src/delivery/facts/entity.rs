@@ -289,6 +289,9 @@ pub struct Artifact {
     /// The repository of that commit, by [`super::repository_name`].
     #[serde(skip_serializing_if = "Latest::is_none")]
     pub repository: Latest<String>,
+    /// All repositories that it was ever said to be from.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub repositories: BTreeSet<String>,
     /// When it was first packaged or published.
     #[serde(skip_serializing_if = "Earliest::is_none")]
     pub built_at: Earliest,
@@ -425,6 +428,7 @@ impl Merge for Artifact {
     fn merge(&mut self, other: Self) {
         self.revision.merge(other.revision);
         self.repository.merge(other.repository);
+        merge_set(&mut self.repositories, other.repositories, COMMITS_MAX);
         self.built_at.merge(other.built_at);
         merge_set(&mut self.services, other.services, COMMITS_MAX);
     }

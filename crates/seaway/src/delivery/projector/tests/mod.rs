@@ -59,8 +59,14 @@ impl Log {
 
     async fn projector(&self, limits: Limits) -> Projector {
         let ledger = self.ledger.clone();
-        let projector = Projector::start(ledger, self.views().clone(), settings()).await.unwrap();
-        Projector { limits, ..projector }
+        let mut projector =
+            Projector::start(ledger, self.views().clone(), settings()).await.unwrap();
+        // The one before may take a moment to give its turn back.
+        while !projector.has_turn().await.unwrap() {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        projector.limits = limits;
+        projector
     }
 
     /// What the views hold once all is in them.
