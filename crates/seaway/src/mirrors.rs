@@ -130,6 +130,11 @@ impl Mirrors {
                     Vec::new()
                 }
             };
+            // What was missing before and is not any more may be missing anew.
+            if self.progress.borrow().settled >= position {
+                let is_wanting = |name: &String| wanting.iter().any(|it| it.repository == *name);
+                courses.retain(|name, course| course.failed || is_wanting(name));
+            }
             let mut next: Option<Instant> = None;
             for wanting in wanting {
                 let course = courses.get(&wanting.repository);
@@ -194,14 +199,15 @@ impl Mirrors {
         if sources.is_empty() {
             return Ok(Vec::new());
         }
-        let of_service: HashMap<String, String> =
-            self.store.repositories().await?.into_iter().collect();
+        let services = self.store.repositories().await?.into_iter();
+        let of_service: HashMap<String, (String, i64)> =
+            services.map(|(service, repository, newest)| (service, (repository, newest))).collect();
         let mut reasons: BTreeMap<&str, (String, BTreeSet<String>)> = BTreeMap::new();
         for (service, kind, count, last) in self.store.unread().await? {
-            let Some(repository) = of_service.get(&service) else { continue };
+            let Some((repository, newest)) = of_service.get(&service) else { continue };
             if sources.contains_key(repository) {
                 let (reason, services) = reasons.entry(repository).or_default();
-                reason.push_str(&format!("{service} {kind} {count} {last}\n"));
+                reason.push_str(&format!("{service} {newest} {kind} {count} {last}\n"));
                 services.insert(service);
             }
         }

@@ -324,9 +324,10 @@ impl Store {
         Ok(rows.into_iter().map(service_row).collect())
     }
 
-    /// The services whose repository is known, with that repository.
-    pub(crate) async fn repositories(&self) -> Result<Vec<(String, String)>, Error> {
-        let sql = "SELECT service, repository FROM services WHERE repository IS NOT NULL \
+    /// The services whose repository is known, with that repository and the newest moment of their
+    /// data (Unix seconds; 0 where there is none).
+    pub(crate) async fn repositories(&self) -> Result<Vec<(String, String, i64)>, Error> {
+        let sql = "SELECT service, repository, COALESCE(newest, 0) FROM services WHERE repository IS NOT NULL \
                    ORDER BY service";
         self.rows(sql, &[]).await
     }

@@ -169,7 +169,9 @@ fn what_pushes_assume_is_mended_and_read_once() {
 
     // A push of what is new costs the new, and no more.
     let third = repo.commit("More").at(hour(8));
-    let told = push(&repo, &second, &[&third], hour(8));
+    // After the reading, whose moment is by the clock: what was pushed before it is older news.
+    let pushed_at = jiff::Timestamp::now().as_second() + 1;
+    let told = push(&repo, &second, &[&third], pushed_at);
     server.github("push", "p-2", told.to_string().as_bytes());
     until("the new commit is exact", || {
         let changes = server.report("/services/shop/changes");
