@@ -29,7 +29,7 @@ pub(crate) struct PlaceArguments {
     /// A PostgreSQL database in the place of files: postgres://user:password@host/database
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     database: Option<String>,
-    /// Settings over the defaults
+    /// Settings over the defaults [default: $SEAWAY_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -56,7 +56,8 @@ impl PlaceArguments {
 
     /// The configuration.
     pub(crate) fn config(&self) -> Result<Config, Error> {
-        Config::load(self.config.as_deref())
+        let named = || std::env::var_os("SEAWAY_CONFIG").map(PathBuf::from);
+        Config::load(self.config.clone().or_else(named).as_deref())
     }
 }
 

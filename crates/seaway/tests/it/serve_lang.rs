@@ -53,6 +53,15 @@ impl Data {
         self
     }
 
+    /// Settings that keep servers of tests from asking the forges that their catalogs name.
+    fn offline(&self) -> PathBuf {
+        let path = self.beside("offline.toml");
+        if !path.exists() {
+            std::fs::write(&path, "[mirrors]\ncatalogued = false\n").unwrap();
+        }
+        path
+    }
+
     /// The program with a verb that opens the data, and a home of its own.
     pub(crate) fn seaway(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_seaway"));
@@ -62,6 +71,7 @@ impl Data {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
             .env("SEAWAY_DATA", self.folder())
+            .env("SEAWAY_CONFIG", self.offline())
             .envs(self.environment.iter().cloned());
         command
     }
