@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::database::{Database, Engine};
-use sqlx::AssertSqlSafe;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 
 /// The versions of a group of tables, oldest first. Each is a list of statements that leads from
 /// the version before it; what has been released is never changed, only followed by another.
@@ -57,7 +57,9 @@ const MIGRATING: i64 = 0x5ea_3a11_0ca5;
 /// # Errors
 /// They are newer than this program, or a statement fails; what was complete before stays.
 pub(crate) async fn migrate(database: &Database, schema: &Schema) -> Result<(), Error> {
-    while step(database, schema).await? {}
+    // All steps on one connection: SQLite's others may otherwise have read the schema between two.
+    let mut connection = database.pool().acquire().await?;
+    while step(&mut connection, database, schema).await? {}
     Ok(())
 }
 
@@ -79,8 +81,12 @@ pub(crate) async fn check_version(database: &Database, schema: &Schema) -> Resul
 }
 
 /// Goes one version ahead. Returns whether there was one.
-async fn step(database: &Database, schema: &Schema) -> Result<bool, Error> {
-    let mut transaction = database.begin().await?;
+async fn step(
+    connection: &mut AnyConnection,
+    database: &Database,
+    schema: &Schema,
+) -> Result<bool, Error> {
+    let mut transaction = connection.begin_with(database.engine().begin()).await?;
     if database.engine() == Engine::Postgres {
         // Servers that start at once take turns; SQLite's have the folder's lock.
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATING);

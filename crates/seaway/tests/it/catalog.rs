@@ -321,7 +321,11 @@ fn folders_are_named_by_arguments_or_the_environment_or_the_configuration() {
     two.write("shop.yaml", &component("shop", "acme/shop", "old"));
     let config = data.beside("seaway.toml");
     let both = [&one.0, &two.0];
-    std::fs::write(&config, format!("[catalog]\nfolders = {both:?}\n")).unwrap();
+    std::fs::write(
+        &config,
+        format!("[catalog]\nfolders = {both:?}\n[mirrors]\ncatalogued = false\n"),
+    )
+    .unwrap();
     let serve = |more: &dyn Fn(&mut std::process::Command)| {
         let data = Data::new();
         let mut command = data.seaway(&["serve", "--listen", "127.0.0.1:0"]);
