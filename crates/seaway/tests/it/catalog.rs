@@ -198,7 +198,7 @@ fn the_catalog_is_read_whole_or_not_at_all() {
     let server = folder.serve(&data);
     let report = wait(&server, "/services/shop", |_| true);
     let known = json!({"service": "shop", "catalogued": true,
-        "repository": "github.com/acme/shop", "newest": null, "group": "old",
+        "repository": "github.com/acme/shop", "newest_at": null, "group": "old",
         "groups": ["old", "acme"], "title": "The shop", "description": null, "system": "portal",
         "lifecycle": "production", "type": "service", "architecture": "microservice",
         "runtime": "container", "tier": 1, "traits": {"kernel": "6.12"}});
