@@ -44,7 +44,7 @@ struct FromGitHub {
     /// What changed before this day is left out: 2026-01-31
     #[arg(long, value_name = "DAY")]
     since: String,
-    /// Where the API is [default: as configured, https://api.github.com]
+    /// Where the API is [default: as configured, <https://api.github.com>]
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
     #[command(flatten)]

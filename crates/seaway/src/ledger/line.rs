@@ -52,7 +52,7 @@ pub(crate) fn write(recorded: &Recorded, out: &mut Vec<u8>) -> Result<(), String
 /// sent.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub(crate) fn write_object(
     event: &Event,
     received_at: Option<i64>,

@@ -56,6 +56,8 @@ struct Limits {
     backlog_max: i64,
     /// Scopes whose services are computed in one transaction.
     scopes_at_once: i64,
+    /// Bytes of knowledge of these scopes: it takes some six times as much memory.
+    bytes_at_once: i64,
     /// Entities whose knowledge is kept: some 200 MiB of commits.
     entities_max: usize,
     /// Rows of views that are kept, to compare the next ones with: some 200 MiB.
@@ -68,6 +70,7 @@ impl Default for Limits {
             events_at_once: 25_000,
             backlog_max: 200_000,
             scopes_at_once: 256,
+            bytes_at_once: 24 << 20,
             entities_max: 250_000,
             rows_max: 250_000,
         }
@@ -367,12 +370,13 @@ impl Projector {
 
     async fn settle(&mut self) -> Result<(), Error> {
         loop {
-            let stale = self.store.stale(self.limits.scopes_at_once).await?;
+            let Limits { scopes_at_once, bytes_at_once, .. } = self.limits;
+            let (stale, are_all) = self.store.stale_that_fit(scopes_at_once, bytes_at_once).await?;
             if stale.is_empty() {
                 self.tell();
                 return Ok(());
             }
-            self.settle_some(&stale).await?;
+            self.settle_some(&stale, are_all).await?;
             self.known.trim(self.limits.entities_max);
         }
     }
@@ -385,7 +389,8 @@ impl Projector {
         });
     }
 
-    async fn settle_some(&mut self, stale: &[String]) -> Result<(), Error> {
+    /// Computes the services that rest on stale scopes; `are_all` says that no other is stale.
+    async fn settle_some(&mut self, stale: &[String], are_all: bool) -> Result<(), Error> {
         let services: BTreeSet<String> = stale
             .iter()
             .filter_map(|scope| Scope::of_key(scope))
@@ -425,8 +430,7 @@ impl Projector {
         self.store.remove_services(&mut writing, &gone).await?;
         self.write_rollup(&mut writing, rollup).await?;
         // No others become stale meanwhile: it is this process's turn.
-        let is_last = (stale.len() as i64) < self.limits.scopes_at_once;
-        self.store.settle(&mut writing, &settled, is_last.then_some(self.position)).await?;
+        self.store.settle(&mut writing, &settled, are_all.then_some(self.position)).await?;
         writing.commit().await.map_err(crate::ledger::Error::from)?;
         for Done { service, view, .. } in done {
             self.views.put(service, view, self.limits.rows_max);

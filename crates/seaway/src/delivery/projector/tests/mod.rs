@@ -30,7 +30,14 @@ fn settings() -> Settings {
 
 /// The smallest limits: nothing is kept, everything is done in the smallest steps.
 fn small(events_at_once: u32) -> Limits {
-    Limits { events_at_once, backlog_max: 5, scopes_at_once: 1, entities_max: 3, rows_max: 1 }
+    Limits {
+        events_at_once,
+        backlog_max: 5,
+        scopes_at_once: 3,
+        bytes_at_once: 700,
+        entities_max: 3,
+        rows_max: 1,
+    }
 }
 
 /// A log and its views.

@@ -47,7 +47,7 @@ async fn step(log: &Log, mut projector: Projector, (what, number): (u8, u8)) -> 
         }
         3 | 4 => {
             let stale = projector.store.stale(i64::from(number % 3) + 1).await.unwrap();
-            projector.settle_some(&stale).await.unwrap();
+            projector.settle_some(&stale, false).await.unwrap();
         }
         5 => {
             drop(projector);
