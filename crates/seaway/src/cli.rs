@@ -45,7 +45,7 @@ enum Verb {
 
 /// Reads the command line, does what it says, and tells how it went by the exit code: 0 done, 2
 /// wrong use or bad input, 3 failed.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -1,0 +1,29 @@
+//! Seaway measures time to value; `cli.rs` shows every verb.
+//!
+//! This library is for the program beside it and for no other: all that it offers is [`run`].
+
+mod app;
+mod backfill;
+mod body;
+mod catalog;
+mod cli;
+mod config;
+mod delivery;
+mod demo;
+mod error;
+mod files;
+mod git;
+mod import;
+mod intake;
+mod ledger;
+mod maintain;
+mod mirrors;
+mod pages;
+mod problem;
+mod progress;
+mod remote;
+mod router;
+mod serve;
+mod unread;
+
+pub use cli::run;
