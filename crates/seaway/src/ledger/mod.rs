@@ -10,6 +10,7 @@ mod event;
 mod line;
 mod many;
 mod migrations;
+mod packet;
 mod read;
 mod row;
 mod turn;

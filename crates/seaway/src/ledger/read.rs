@@ -3,11 +3,11 @@
 use super::error::is_damage;
 use super::event::Recorded;
 use super::row::{self, COLUMNS};
-use super::{Error, Ledger};
+use super::{Error, Ledger, packet};
 use crate::ledger::database::Engine;
 use futures_util::TryStreamExt as _;
-use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 /// What a reader got.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -61,23 +61,15 @@ impl Ledger {
         // Known before the events are read, so that none up to it can be missed.
         let newest: i64 = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection).await?;
         let mut stretch = Stretch { up_to: position, ..Stretch::default() };
-        let text =
-            format!("SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
-        let query = sqlx::query(AssertSqlSafe(text)).bind(position).bind(i64::from(events_max));
-        let mut rows = query.fetch(&mut *connection);
-        let (mut bytes, mut count) = (0, 0);
-        while let Some(row) = rows.try_next().await? {
-            bytes += stretch.add(&row)?;
-            count += 1;
-            if bytes >= bytes_max {
-                break;
-            }
+        let mut room = Room { events: events_max, bytes: bytes_max };
+        match self.log.engine() {
+            Engine::Sqlite => packets(&mut connection, &mut stretch, &mut room).await?,
+            Engine::Postgres => rows(&mut connection, &mut stretch, &mut room).await?,
         }
-        drop(rows);
-        if bytes < bytes_max && count < events_max {
+        if room.is_left() {
             stretch.up_to = stretch.up_to.max(newest);
         }
-        if bytes >= bytes_max && self.log.engine() == Engine::Postgres {
+        if room.bytes == 0 && self.log.engine() == Engine::Postgres {
             // The server would send the rows that nobody wants before the connection is of use.
             connection.close_on_drop();
         }
@@ -125,6 +117,95 @@ impl Ledger {
         let text = format!("SELECT {COLUMNS} FROM events WHERE {condition}");
         bind(sqlx::query(AssertSqlSafe(text))).fetch_optional(self.log.pool()).await
     }
+}
+
+/// How much more is wanted.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    events: u32,
+    bytes: usize,
+}
+
+impl Room {
+    fn is_left(self) -> bool {
+        self.events > 0 && self.bytes > 0
+    }
+
+    fn take(&mut self, events: u32, bytes: usize) {
+        self.events = self.events.saturating_sub(events);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// Reads on row by row, until there is no room or no row.
+async fn rows(
+    connection: &mut AnyConnection,
+    stretch: &mut Stretch,
+    room: &mut Room,
+) -> Result<(), sqlx::Error> {
+    let text =
+        format!("SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
+    let query = sqlx::query(AssertSqlSafe(text)).bind(stretch.up_to).bind(i64::from(room.events));
+    let mut rows = query.fetch(connection);
+    while room.is_left()
+        && let Some(row) = rows.try_next().await?
+    {
+        let bytes = stretch.add(&row)?;
+        room.take(1, bytes);
+    }
+    Ok(())
+}
+
+/// Reads on with many events in a row, until there is no room or no event. Where one cannot be
+/// taken apart, or is very long, they are read row by row.
+async fn packets(
+    connection: &mut AnyConnection,
+    stretch: &mut Stretch,
+    room: &mut Room,
+) -> Result<(), sqlx::Error> {
+    while room.is_left() {
+        let limit = room.events.min(packet::EVENTS);
+        let (count, bytes, last): (i64, i64, i64) = sqlx::query_as(packet::EXTENT)
+            .bind(stretch.up_to)
+            .bind(i64::from(limit))
+            .fetch_one(&mut *connection)
+            .await?;
+        let count = u32::try_from(count).unwrap_or(limit);
+        if count == 0 {
+            return Ok(());
+        }
+        let events = match bytes <= packet::BYTES_MAX {
+            true => read_packet(connection, [stretch.up_to, last], count).await?,
+            false => None,
+        };
+        match events {
+            Some(events) => {
+                stretch.events.extend(events);
+                stretch.up_to = last;
+                room.take(count, usize::try_from(bytes).unwrap_or(usize::MAX));
+            }
+            None => {
+                let mut some = Room { events: count, ..*room };
+                rows(connection, stretch, &mut some).await?;
+                room.take(count - some.events, room.bytes - some.bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The events after one position up to another, of which there are so many; `None` if one of them
+/// is damaged.
+async fn read_packet(
+    connection: &mut AnyConnection,
+    [after, last]: [i64; 2],
+    count: u32,
+) -> Result<Option<Vec<Recorded>>, sqlx::Error> {
+    let query = sqlx::query_scalar(packet::READ).bind(after).bind(last);
+    let read: Option<Vec<u8>> = query.fetch_one(connection).await?;
+    // An event with a NULL where none can be would be left out by SQLite.
+    let is_whole = |events: &Vec<Recorded>| events.len() == count as usize;
+    Ok(read.and_then(|read| packet::take_apart(read).ok()).filter(is_whole))
 }
 
 type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;

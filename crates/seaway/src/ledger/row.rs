@@ -115,17 +115,25 @@ fn is_moment(micros: i64) -> bool {
 /// What of it cannot be read, for people.
 pub(super) fn decode(row: &AnyRow) -> Result<Recorded, String> {
     let recorded = columns(row).map_err(|error| error.to_string())?;
-    let extensions: &str = row.try_get(8).map_err(|error| error.to_string())?;
-    let extensions = match extensions {
-        "{}" => BTreeMap::new(),
-        text => serde_json::from_str(text).map_err(|error| format!("extensions: {error}"))?,
-    };
-    let recorded = Recorded { event: Event { extensions, ..recorded.event }, ..recorded };
-    if recorded.event.time.is_some_and(|time| !is_moment(time)) || !is_moment(recorded.received_at)
-    {
-        return Err("a time that no event can have".to_owned());
+    let text: &str = row.try_get(8).map_err(|error| error.to_string())?;
+    let event = Event { extensions: extensions(text)?, ..recorded.event };
+    believable(Recorded { event, ..recorded })
+}
+
+/// The extensions of an event as they are stored.
+pub(super) fn extensions(text: &str) -> Result<BTreeMap<String, serde_json::Value>, String> {
+    match text {
+        "{}" => Ok(BTreeMap::new()),
+        text => serde_json::from_str(text).map_err(|error| format!("extensions: {error}")),
     }
-    Ok(recorded)
+}
+
+/// An event that was read, if its times are such as an event can have.
+pub(super) fn believable(recorded: Recorded) -> Result<Recorded, String> {
+    match recorded.event.time.is_none_or(is_moment) && is_moment(recorded.received_at) {
+        true => Ok(recorded),
+        false => Err("a time that no event can have".to_owned()),
+    }
 }
 
 fn columns(row: &AnyRow) -> Result<Recorded, sqlx::Error> {

@@ -6,6 +6,7 @@ mod damage;
 mod lines;
 mod opening;
 mod postgres;
+mod reading;
 
 use super::*;
 use postgres::Cluster;
