@@ -19,6 +19,7 @@ mod ledger;
 mod maintain;
 mod mirrors;
 mod pages;
+mod parallel;
 mod problem;
 mod progress;
 mod remote;

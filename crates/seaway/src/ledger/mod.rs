@@ -27,7 +27,7 @@ pub(crate) use event::{Event, Recorded};
 pub(crate) use line::{RECEIVED_AT, parse as parse_line, write as write_line, write_object};
 pub(crate) use many::{Many, Values};
 pub(crate) use migrations::{Schema, migrate};
-pub(crate) use read::Stretch;
+pub(crate) use read::{Stretch, Unreadable};
 pub(crate) use turn::Turn;
 pub(crate) use writer::{Limits, Outcome, Refusal};
 

@@ -4,10 +4,10 @@ use super::knowledge::{self, Known};
 use super::store::Absorbed;
 use crate::intake::{Reader, Reading};
 use crate::ledger::{Event, Recorded};
+use crate::parallel;
 use seaway_core::catalog::Change;
 use seaway_core::delivery::facts::{Entity, Fact, Scope};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The scope under which the changes of the catalog are kept.
 pub(super) const CATALOG: &str = "catalog";
@@ -40,29 +40,19 @@ pub(super) fn read(
     catalog: ReadCatalog,
     threads: usize,
 ) -> Brought {
-    let share = events.len().div_ceil(threads.max(1)).clamp(1, 2_000);
-    let next = AtomicUsize::new(0);
-    let work = || {
+    // Each share is joined with the others at a cost, so that they are not too small.
+    let share = events.len().div_ceil(threads.max(1)).max(200);
+    let shares: Vec<&[Recorded]> = events.chunks(share).collect();
+    let brought = parallel::map(&shares, threads, |some| {
         let mut brought = Brought::default();
-        while let Some(some) = events.chunks(share).nth(next.fetch_add(1, Ordering::Relaxed)) {
-            some.iter().for_each(|recorded| brought.add(recorded, reader, catalog));
-        }
+        some.iter().for_each(|recorded| brought.add(recorded, reader, catalog));
         brought
-    };
-    if threads < 2 || events.len() < 200 {
-        return work();
-    }
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for other in others {
-            match other.join() {
-                Ok(brought) => all.join(brought),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+    });
+    let joined = brought.into_iter().reduce(|mut all, other| {
+        all.join(other);
         all
-    })
+    });
+    joined.unwrap_or_default()
 }
 
 impl Brought {
@@ -176,12 +166,17 @@ impl Brought {
     }
 
     /// As it is stored.
-    pub(super) fn absorbed(&mut self, position: i64) -> Result<Absorbed, serde_json::Error> {
-        let mut chunks: Vec<(String, Vec<u8>)> = self
-            .scopes
-            .iter()
-            .map(|(scope, known)| Ok((scope.key(), knowledge::encode(known)?)))
-            .collect::<Result<_, serde_json::Error>>()?;
+    pub(super) fn absorbed(
+        &mut self,
+        position: i64,
+        threads: usize,
+    ) -> Result<Absorbed, serde_json::Error> {
+        let scopes: Vec<(&Scope, &Known)> = self.scopes.iter().collect();
+        let chunks = parallel::map(&scopes, threads, |(scope, known)| {
+            Ok((scope.key(), knowledge::encode(known)?))
+        });
+        let mut chunks: Vec<(String, Vec<u8>)> =
+            chunks.into_iter().collect::<Result<_, serde_json::Error>>()?;
         // In the order of the table's key, new rows lie side by side.
         chunks.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         if !self.catalog.is_empty() {

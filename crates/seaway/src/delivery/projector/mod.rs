@@ -8,6 +8,7 @@
 //! once for many events and not once for each few.
 
 mod absorb;
+mod ahead;
 mod catalog;
 mod follow;
 mod knowledge;
@@ -23,9 +24,10 @@ pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
 pub(crate) use store::VIEWS;
 
 use crate::error::Error;
-use crate::ledger::{Database, Ledger, Recorded, Stretch, Turn, migrate};
-use absorb::Brought;
+use crate::ledger::{Database, Ledger, Turn, migrate};
+use crate::parallel;
 pub(crate) use absorb::ReadCatalog;
+use ahead::Ahead;
 use knowledge::{Cache, Known};
 use registry::{Plan, Registry};
 use rollup::{Owners, RollUp};
@@ -33,15 +35,12 @@ use seaway_core::catalog::{Catalog, History};
 use seaway_core::delivery::facts::Scope;
 use seaway_core::delivery::summary::{Day, Days};
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
-use settle::{Before, Task};
-use std::collections::{BTreeSet, HashMap};
+use settle::{Before, Diffs, Task};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use store::{ServiceRow, Store};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-/// About how many bytes of events are absorbed at once.
-const BYTES_AT_ONCE: usize = 48 << 20;
 /// A scope with more chunks than this is written anew as one.
 const CHUNKS_MAX: usize = 32;
 /// Threads that read events and compute services.
@@ -112,9 +111,10 @@ pub(crate) struct Projector {
     latest: Arc<Catalog>,
     known: Cache,
     views: Views,
+    /// The services that have rows.
+    written: HashSet<String>,
     position: i64,
-    /// What comes after a position, as it is being read.
-    ahead: Option<(i64, JoinHandle<Result<Stretch, crate::ledger::Error>>)>,
+    ahead: Ahead,
     /// Whether something failed, so that what is kept in memory may differ from what is written.
     is_unsure: bool,
     threads: usize,
@@ -153,8 +153,9 @@ impl Projector {
         settings: Settings,
     ) -> Result<Self, Error> {
         migrate(&views, &VIEWS).await?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         let mut projector = Self {
+            ahead: Ahead::new(ledger.clone(), settings.clone(), threads),
             ledger,
             store: Store::new(views),
             settings,
@@ -164,10 +165,10 @@ impl Projector {
             latest: Arc::default(),
             known: Cache::default(),
             views: Views::default(),
+            written: HashSet::new(),
             position: 0,
-            ahead: None,
             is_unsure: false,
-            threads: threads.min(THREADS_MAX),
+            threads,
             progress: watch::Sender::default(),
             turn: None,
         };
@@ -197,6 +198,7 @@ impl Projector {
         self.read_catalog().await?;
         self.known.clear();
         self.views = Views::default();
+        self.written = self.store.services().await?.into_iter().collect();
         if self.store.stale(1).await?.is_empty() {
             self.tell();
         }
@@ -250,12 +252,12 @@ impl Projector {
 
     /// Reads events on the way to a position that is known to be on the log.
     async fn absorb(&mut self, goal: i64) -> Result<(), Error> {
-        let stretch = self.next_stretch(goal).await?;
-        for unreadable in &stretch.unreadable {
+        let next = self.ahead.next(self.position, goal, self.limits).await?;
+        for unreadable in &next.unreadable {
             let position = unreadable.position;
             tracing::error!(position, why = unreadable.why, "an event on the log cannot be read");
         }
-        let mut brought = self.read(stretch.events).await?;
+        let (mut brought, up_to) = (next.brought, next.up_to);
         let artifacts = brought.artifacts();
         if !artifacts.is_empty() {
             let known = self.load(&artifacts).await?;
@@ -272,7 +274,9 @@ impl Projector {
             repositories.filter(|name| self.registry.is_new_repository(name)).cloned().collect();
 
         let has_catalog = !brought.catalog.is_empty();
-        let mut absorbed = brought.absorbed(stretch.up_to).map_err(broken)?;
+        let threads = self.threads;
+        let absorbed = tokio::task::block_in_place(|| brought.absorbed(up_to, threads));
+        let mut absorbed = absorbed.map_err(broken)?;
         absorbed.claims = new_claims
             .iter()
             .map(|(name, repository)| (name.clone(), repository.clone().unwrap_or_default()))
@@ -281,7 +285,7 @@ impl Projector {
         self.store.absorb(&absorbed).await?;
 
         // Only now that it is written it is known.
-        self.position = stretch.up_to;
+        self.position = up_to;
         for (name, repository) in new_claims {
             self.registry.hear_of_service(&name, repository.as_deref());
         }
@@ -295,45 +299,6 @@ impl Projector {
             self.read_catalog().await?;
         }
         Ok(())
-    }
-
-    /// What comes next on the log, on the way to a position that is known to be on it. While it is
-    /// worked on, what comes after it is read already, if there is anything.
-    async fn next_stretch(&mut self, goal: i64) -> Result<Stretch, Error> {
-        let mut stretch = self.read_ahead().await?;
-        if stretch.up_to == self.position {
-            stretch = read(self.ledger.clone(), self.position, self.limits.events_at_once).await?;
-        }
-        if stretch.up_to == self.position {
-            // Events that were known before leave positions without a row, also at the end.
-            stretch.up_to = goal;
-        }
-        if stretch.up_to < goal {
-            let after = stretch.up_to;
-            let reading = read(self.ledger.clone(), after, self.limits.events_at_once);
-            self.ahead = Some((after, tokio::spawn(reading)));
-        }
-        Ok(stretch)
-    }
-
-    /// What was read ahead, or nothing yet.
-    async fn read_ahead(&mut self) -> Result<Stretch, Error> {
-        match self.ahead.take() {
-            Some((after, reading)) if after == self.position => Ok(reading
-                .await
-                .map_err(|error| Error::Failed { what: format!("log: {error}"), hint: None })??),
-            _ => Ok(Stretch { up_to: self.position, ..Stretch::default() }),
-        }
-    }
-
-    async fn read(&self, events: Vec<Recorded>) -> Result<Brought, Error> {
-        let (settings, catalog) = (Arc::clone(&self.settings.reader), self.settings.catalog);
-        let threads = self.threads;
-        tokio::task::spawn_blocking(move || {
-            absorb::read(&events, &settings.reader(), catalog, threads)
-        })
-        .await
-        .map_err(|error| Error::Failed { what: format!("events: {error}"), hint: None })
     }
 
     /// What is known of some scopes.
@@ -351,13 +316,20 @@ impl Projector {
         let missing: Vec<String> =
             scopes.iter().filter(|scope| self.known.get(scope).is_none()).cloned().collect();
         let mut found = self.store.chunks(&missing).await?;
+        let chunks: Vec<Vec<Vec<u8>>> =
+            missing.iter().map(|scope| found.remove(scope).unwrap_or_default()).collect();
+        let read = |chunks: &Vec<Vec<u8>>| {
+            let known = settle::merge_chunks(chunks)?;
+            let are_many = chunks.len() > CHUNKS_MAX;
+            let compacted = are_many.then(|| knowledge::encode(&known)).transpose()?;
+            Ok((known, compacted))
+        };
+        let threads = self.threads;
+        let read = tokio::task::block_in_place(|| parallel::map(&chunks, threads, read));
         let mut compacted = Vec::new();
-        for scope in missing {
-            let chunks = found.remove(&scope).unwrap_or_default();
-            let known = settle::merge_chunks(&chunks).map_err(broken)?;
-            if chunks.len() > CHUNKS_MAX {
-                compacted.push((scope.clone(), knowledge::encode(&known).map_err(broken)?));
-            }
+        for (scope, read) in missing.into_iter().zip(read) {
+            let (known, chunk) = read.map_err(broken)?;
+            compacted.extend(chunk.map(|chunk| (scope.clone(), chunk)));
             self.known.put(scope, known);
         }
         if !compacted.is_empty() {
@@ -407,14 +379,19 @@ impl Projector {
         let settled = self.settled_by(&plans, stale, &scopes);
         let done = self.derive(plans);
 
+        let diffs = self.diffs(&done).await?;
+
         let mut writing = self.store.begin().await?;
         let mut rollup = RollUp::default();
         let catalog = Arc::clone(&self.catalog);
         let mut owners = Owners::new(&catalog, &self.settings.days);
         let (mut rows, mut gone) = (Vec::new(), Vec::new());
-        for Done { service, plan, view } in &done {
-            self.write_rows(&mut writing, service, view).await?;
-            let before = self.store.summaries(&rollup::scope_of_service(service)).await?;
+        for (Done { service, plan, view }, diffs) in done.iter().zip(diffs) {
+            self.store.write_rows(&mut writing, service, &diffs).await?;
+            let before = match self.written.contains(service) {
+                true => self.store.summaries(&rollup::scope_of_service(service)).await?,
+                false => Vec::new(),
+            };
             rollup.add(service, view, before, &mut owners);
             match plan {
                 Some(plan) => rows.push(ServiceRow {
@@ -432,7 +409,11 @@ impl Projector {
         // No others become stale meanwhile: it is this process's turn.
         self.store.settle(&mut writing, &settled, are_all.then_some(self.position)).await?;
         writing.commit().await.map_err(crate::ledger::Error::from)?;
-        for Done { service, view, .. } in done {
+        for Done { service, plan, view } in done {
+            match plan {
+                Some(_) => self.written.insert(service.clone()),
+                None => self.written.remove(&service),
+            };
             self.views.put(service, view, self.limits.rows_max);
         }
         Ok(())
@@ -478,6 +459,17 @@ impl Projector {
         tasks.into_iter().zip(views).map(done).collect()
     }
 
+    /// The rows of services that differ from those before.
+    async fn diffs<'a>(&self, done: &'a [Done]) -> Result<Vec<Diffs<'a>>, Error> {
+        let mut both = Vec::new();
+        for Done { service, view, .. } in done {
+            both.push((view, self.before(service).await?));
+        }
+        let diff = |(view, before): &(&'a ServiceView, Before<'_>)| settle::diff(view, before);
+        let diffs = tokio::task::block_in_place(|| parallel::map(&both, self.threads, diff));
+        diffs.into_iter().collect::<Result<_, _>>().map_err(broken)
+    }
+
     async fn write_rollup(
         &self,
         writing: &mut store::Writing,
@@ -495,48 +487,20 @@ impl Projector {
         Ok(self.store.write_summaries(writing, &rollup.rows(before)).await?)
     }
 
-    async fn write_rows(
-        &self,
-        writing: &mut store::Writing,
-        service: &str,
-        view: &ServiceView,
-    ) -> Result<(), Error> {
-        let before = self.views.of.get(service);
+    /// What a service's rows were before. Services that never were written have none.
+    async fn before(&self, service: &str) -> Result<Before<'_>, Error> {
         let store = &self.store;
-        let changes = match before {
-            Some(view) => Before::View(&view.changes[..]),
-            None => Before::Rows(store.rows::<ChangeRow>(service).await?),
-        };
-        let diff = settle::diff(&view.changes, changes).map_err(broken)?;
-        store.write_changes(writing, service, &diff).await?;
-        let deployments = match before {
-            Some(view) => Before::View(&view.deployments[..]),
-            None => Before::Rows(store.rows::<DeploymentRow>(service).await?),
-        };
-        let diff = settle::diff(&view.deployments, deployments).map_err(broken)?;
-        store.write_deployments(writing, service, &diff).await?;
-        let incidents = match before {
-            Some(view) => Before::View(&view.incidents[..]),
-            None => Before::Rows(store.rows::<IncidentRow>(service).await?),
-        };
-        let diff = settle::diff(&view.incidents, incidents).map_err(broken)?;
-        store.write_incidents(writing, service, &diff).await?;
-        let findings = match before {
-            Some(view) => Before::View(&view.findings[..]),
-            None => Before::Rows(store.rows::<FindingRow>(service).await?),
-        };
-        let diff = settle::diff(&view.findings, findings).map_err(broken)?;
-        Ok(store.write_findings(writing, service, &diff).await?)
+        Ok(match self.views.of.get(service) {
+            Some(view) => Before::View(view),
+            None if !self.written.contains(service) => Before::Nothing,
+            None => Before::Rows {
+                changes: store.rows::<ChangeRow>(service).await?,
+                deployments: store.rows::<DeploymentRow>(service).await?,
+                incidents: store.rows::<IncidentRow>(service).await?,
+                findings: store.rows::<FindingRow>(service).await?,
+            },
+        })
     }
-}
-
-/// Reads events after a position.
-async fn read(
-    ledger: Ledger,
-    after: i64,
-    events_max: u32,
-) -> Result<Stretch, crate::ledger::Error> {
-    ledger.read_after(after, events_max, BYTES_AT_ONCE).await
 }
 
 /// A service that was computed.

@@ -3,9 +3,10 @@
 use super::knowledge::{self, Known};
 use super::registry::Plan;
 use super::rows::{Diff, Kept};
+use crate::parallel;
 use seaway_core::delivery::derive::{ServiceSpec, derive};
 use seaway_core::delivery::facts::Entity;
-use seaway_core::delivery::view::ServiceView;
+use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
 use seaway_core::paths::Globs;
 use std::collections::HashMap;
 
@@ -42,49 +43,59 @@ pub(super) fn derive_all(
     incident_window_seconds: i64,
     threads: usize,
 ) -> Vec<ServiceView> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let Some(task) = tasks.get(at) else { return done };
-            done.push((at, task.derive(incident_window_seconds)));
-        }
-    };
-    let mut done = if threads < 2 || tasks.len() < 2 {
-        work()
-    } else {
-        std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut done = work();
-            for other in others {
-                match other.join() {
-                    Ok(more) => done.extend(more),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            done
-        })
-    };
-    done.sort_unstable_by_key(|&(at, _)| at);
-    done.into_iter().map(|(_, view)| view).collect()
+    parallel::map(tasks, threads, |task| task.derive(incident_window_seconds))
 }
 
-/// What was there before: the view itself where it is still at hand, its rows where not.
-pub(super) enum Before<'a, T> {
-    View(&'a [T]),
-    Rows(Vec<(Vec<String>, String)>),
+/// A row as it is stored: its key and its JSON.
+pub(super) type Stored = (Vec<String>, String);
+
+/// What there was of a service before.
+pub(super) enum Before<'a> {
+    /// Nothing: it is new.
+    Nothing,
+    /// Its view, which is still at hand.
+    View(&'a ServiceView),
+    /// Its rows, as they are stored.
+    Rows {
+        changes: Vec<Stored>,
+        deployments: Vec<Stored>,
+        incidents: Vec<Stored>,
+        findings: Vec<Stored>,
+    },
 }
 
-/// The rows that differ from those before.
-pub(super) fn diff<'a, T: Kept + PartialEq>(
-    new: &'a [T],
-    before: Before<'_, T>,
-) -> Result<Diff<'a, T>, serde_json::Error> {
-    match before {
-        Before::View(old) => diff_views(new, old),
-        Before::Rows(old) => diff_rows(new, old),
+/// The rows of a service that differ from those before.
+pub(super) struct Diffs<'a> {
+    pub(super) changes: Diff<'a, ChangeRow>,
+    pub(super) deployments: Diff<'a, DeploymentRow>,
+    pub(super) incidents: Diff<'a, IncidentRow>,
+    pub(super) findings: Diff<'a, FindingRow>,
+}
+
+/// Compares a view with what there was before.
+pub(super) fn diff<'a>(
+    new: &'a ServiceView,
+    before: &Before<'_>,
+) -> Result<Diffs<'a>, serde_json::Error> {
+    if let Before::Rows { changes, deployments, incidents, findings } = before {
+        return Ok(Diffs {
+            changes: diff_rows(&new.changes, changes)?,
+            deployments: diff_rows(&new.deployments, deployments)?,
+            incidents: diff_rows(&new.incidents, incidents)?,
+            findings: diff_rows(&new.findings, findings)?,
+        });
     }
+    let nothing = ServiceView::default();
+    let old = match before {
+        Before::View(view) => view,
+        _ => &nothing,
+    };
+    Ok(Diffs {
+        changes: diff_views(&new.changes, &old.changes)?,
+        deployments: diff_views(&new.deployments, &old.deployments)?,
+        incidents: diff_views(&new.incidents, &old.incidents)?,
+        findings: diff_views(&new.findings, &old.findings)?,
+    })
 }
 
 fn diff_views<'a, T: Kept + PartialEq>(
@@ -111,20 +122,18 @@ fn diff_views<'a, T: Kept + PartialEq>(
     Ok(Diff { written, gone })
 }
 
-fn diff_rows<T: Kept>(
-    new: &[T],
-    old: Vec<(Vec<String>, String)>,
-) -> Result<Diff<'_, T>, serde_json::Error> {
-    let mut gone: HashMap<Vec<String>, String> = old.into_iter().collect();
+fn diff_rows<'a, T: Kept>(new: &'a [T], old: &[Stored]) -> Result<Diff<'a, T>, serde_json::Error> {
+    let mut gone: HashMap<&Vec<String>, &String> =
+        old.iter().map(|(key, body)| (key, body)).collect();
     let mut written = Vec::new();
     for row in new {
         let key: Vec<String> = row.key().into_iter().map(str::to_owned).collect();
         let body = serde_json::to_string(row)?;
-        if gone.remove(&key).as_ref() != Some(&body) {
+        if gone.remove(&key) != Some(&body) {
             written.push((row, body));
         }
     }
-    Ok(Diff { written, gone: gone.into_keys().collect() })
+    Ok(Diff { written, gone: gone.into_keys().cloned().collect() })
 }
 
 /// Merges the chunks of a scope.
@@ -139,7 +148,6 @@ pub(super) fn merge_chunks(chunks: &[Vec<u8>]) -> Result<Known, serde_json::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seaway_core::delivery::view::FindingRow;
 
     fn rows(names: &[(&str, &str)]) -> Vec<FindingRow> {
         let row = |&(kind, subject): &(&str, &str)| FindingRow {
@@ -164,15 +172,15 @@ mod tests {
             rows(&[("a", "0"), ("a", "1"), ("a", "2"), ("b", "3")]),
             rows(&[("a", "2"), ("b", "3"), ("b", "4")]),
         ] {
-            let stored = old
+            let stored: Vec<Stored> = old
                 .iter()
                 .map(|row| {
                     let key = row.key().into_iter().map(str::to_owned).collect();
                     (key, serde_json::to_string(row).unwrap())
                 })
                 .collect();
-            let by_view = diff(&new, Before::View(&old)).unwrap();
-            let by_rows = diff(&new, Before::Rows(stored)).unwrap();
+            let by_view = diff_views(&new, &old).unwrap();
+            let by_rows = diff_rows(&new, &stored).unwrap();
             assert_eq!(told(&by_view), told(&by_rows));
             let is_new = |row: &&FindingRow| !old.contains(row);
             assert_eq!(told(&by_view).0.len(), new.iter().filter(is_new).count());

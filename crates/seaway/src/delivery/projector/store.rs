@@ -1,6 +1,7 @@
 //! The SQL of the projector: knowledge by scope, and the views that are computed of it.
 
-use super::rows::{Diff, Kept, RowStatements};
+use super::rows::{Kept, RowStatements};
+use super::settle::{Diffs, Stored};
 use crate::ledger::{Database, Error, Many, Schema};
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow};
 use sqlx::{Any, AssertSqlSafe, FromRow, Transaction};
@@ -424,10 +425,7 @@ impl Store {
     }
 
     /// The rows of one kind that a service has: their keys, and their JSON.
-    pub(super) async fn rows<T: Kept>(
-        &self,
-        service: &str,
-    ) -> Result<Vec<(Vec<String>, String)>, Error> {
+    pub(super) async fn rows<T: Kept>(&self, service: &str) -> Result<Vec<Stored>, Error> {
         // Every kind has one or two columns after the service.
         let (first, last) = (T::KEY[0], T::KEY[T::KEY.len() - 1]);
         let sql = format!("SELECT {first}, {last}, body FROM {} WHERE service = $1", T::TABLE);
@@ -442,40 +440,23 @@ impl Store {
         Ok(rows.into_iter().map(|(first, last, body)| (key(first, last), body)).collect())
     }
 
-    pub(super) async fn write_changes(
+    /// Writes the rows of a service that differ from those before.
+    pub(super) async fn write_rows(
         &self,
         writing: &mut Writing,
         service: &str,
-        diff: &Diff<'_, ChangeRow>,
+        diffs: &Diffs<'_>,
     ) -> Result<(), Error> {
-        self.changes.write(writing, service, diff).await
+        self.changes.write(writing, service, &diffs.changes).await?;
+        self.deployments.write(writing, service, &diffs.deployments).await?;
+        self.incidents.write(writing, service, &diffs.incidents).await?;
+        self.findings.write(writing, service, &diffs.findings).await
     }
 
-    pub(super) async fn write_deployments(
-        &self,
-        writing: &mut Writing,
-        service: &str,
-        diff: &Diff<'_, DeploymentRow>,
-    ) -> Result<(), Error> {
-        self.deployments.write(writing, service, diff).await
-    }
-
-    pub(super) async fn write_incidents(
-        &self,
-        writing: &mut Writing,
-        service: &str,
-        diff: &Diff<'_, IncidentRow>,
-    ) -> Result<(), Error> {
-        self.incidents.write(writing, service, diff).await
-    }
-
-    pub(super) async fn write_findings(
-        &self,
-        writing: &mut Writing,
-        service: &str,
-        diff: &Diff<'_, FindingRow>,
-    ) -> Result<(), Error> {
-        self.findings.write(writing, service, diff).await
+    /// The services that have rows.
+    pub(super) async fn services(&self) -> Result<Vec<String>, Error> {
+        let rows: Vec<(String,)> = self.all("SELECT service FROM services").await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
     /// Writes what is kept of services themselves.
