@@ -41,7 +41,9 @@ impl Projector {
         let mut rollup = RollUp::default();
         for service in &names {
             if before.periods_of(service) != now.periods_of(service) {
-                let summaries = self.store.summaries(&rollup::scope_of_service(service)).await?;
+                let scope = rollup::scope_of_service(service);
+                let mut summaries = self.store.summaries(std::slice::from_ref(&scope)).await?;
+                let summaries = summaries.remove(&scope).unwrap_or_default();
                 rollup.move_service(service, summaries, &mut before, &mut now);
             }
         }

@@ -35,7 +35,7 @@ use seaway_core::catalog::{Catalog, History};
 use seaway_core::delivery::facts::Scope;
 use seaway_core::delivery::summary::{Day, Days};
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
-use settle::{Before, Diffs, Task};
+use settle::{Before, Diffs, Stored, Task};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use store::{ServiceRow, Store};
@@ -386,12 +386,15 @@ impl Projector {
         let catalog = Arc::clone(&self.catalog);
         let mut owners = Owners::new(&catalog, &self.settings.days);
         let (mut rows, mut gone) = (Vec::new(), Vec::new());
-        for (Done { service, plan, view }, diffs) in done.iter().zip(diffs) {
-            self.store.write_rows(&mut writing, service, &diffs).await?;
-            let before = match self.written.contains(service) {
-                true => self.store.summaries(&rollup::scope_of_service(service)).await?,
-                false => Vec::new(),
-            };
+        self.store.write_rows(&mut writing, &diffs).await?;
+        let known: Vec<String> = done
+            .iter()
+            .filter(|done| self.written.contains(&done.service))
+            .map(|done| rollup::scope_of_service(&done.service))
+            .collect();
+        let mut before = self.store.summaries(&known).await?;
+        for Done { service, plan, view } in &done {
+            let before = before.remove(&rollup::scope_of_service(service)).unwrap_or_default();
             rollup.add(service, view, before, &mut owners);
             match plan {
                 Some(plan) => rows.push(ServiceRow {
@@ -460,14 +463,38 @@ impl Projector {
     }
 
     /// The rows of services that differ from those before.
-    async fn diffs<'a>(&self, done: &'a [Done]) -> Result<Vec<Diffs<'a>>, Error> {
-        let mut both = Vec::new();
-        for Done { service, view, .. } in done {
-            both.push((view, self.before(service).await?));
-        }
-        let diff = |(view, before): &(&'a ServiceView, Before<'_>)| settle::diff(view, before);
+    async fn diffs<'a>(&self, done: &'a [Done]) -> Result<Vec<(&'a str, Diffs<'a>)>, Error> {
+        let both: Vec<_> = done.iter().zip(self.before(done).await?).collect();
+        let diff = |(done, before): &(&'a Done, Before<'_>)| {
+            Ok((done.service.as_str(), settle::diff(&done.view, before)?))
+        };
         let diffs = tokio::task::block_in_place(|| parallel::map(&both, self.threads, diff));
         diffs.into_iter().collect::<Result<_, _>>().map_err(broken)
+    }
+
+    /// What there was of services before. Those that were never written have nothing.
+    async fn before(&self, done: &[Done]) -> Result<Vec<Before<'_>>, Error> {
+        let views = &self.views.of;
+        let services = done.iter().map(|done| done.service.as_str());
+        let unknown: Vec<&str> = services
+            .clone()
+            .filter(|&service| !views.contains_key(service) && self.written.contains(service))
+            .collect();
+        let mut changes = self.store.rows::<ChangeRow>(&unknown).await?;
+        let mut deployments = self.store.rows::<DeploymentRow>(&unknown).await?;
+        let mut incidents = self.store.rows::<IncidentRow>(&unknown).await?;
+        let mut findings = self.store.rows::<FindingRow>(&unknown).await?;
+        let mut rows = |service: &str| Stored {
+            changes: changes.remove(service).unwrap_or_default(),
+            deployments: deployments.remove(service).unwrap_or_default(),
+            incidents: incidents.remove(service).unwrap_or_default(),
+            findings: findings.remove(service).unwrap_or_default(),
+        };
+        let before = services.map(|service| match views.get(service) {
+            Some(view) => Before::View(view),
+            None => Before::Rows(rows(service)),
+        });
+        Ok(before.collect())
     }
 
     async fn write_rollup(
@@ -485,21 +512,6 @@ impl Projector {
             }
         }
         Ok(self.store.write_summaries(writing, &rollup.rows(before)).await?)
-    }
-
-    /// What a service's rows were before. Services that never were written have none.
-    async fn before(&self, service: &str) -> Result<Before<'_>, Error> {
-        let store = &self.store;
-        Ok(match self.views.of.get(service) {
-            Some(view) => Before::View(view),
-            None if !self.written.contains(service) => Before::Nothing,
-            None => Before::Rows {
-                changes: store.rows::<ChangeRow>(service).await?,
-                deployments: store.rows::<DeploymentRow>(service).await?,
-                incidents: store.rows::<IncidentRow>(service).await?,
-                findings: store.rows::<FindingRow>(service).await?,
-            },
-        })
     }
 }
 

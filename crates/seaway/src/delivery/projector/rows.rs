@@ -110,15 +110,20 @@ impl RowStatements {
         Self { upsert, delete }
     }
 
-    /// Writes rows with their JSON, and takes away those with the keys `gone`.
+    /// Writes rows of services with their JSON, and takes away those with the keys `gone`. Rows of
+    /// many services go into one statement: most have few, and a statement takes as long as some
+    /// twenty rows in it.
     pub(super) async fn write<T: Kept>(
         &self,
         writing: &mut Writing,
-        service: &str,
-        diff: &Diff<'_, T>,
+        diffs: &[(&str, &Diff<'_, T>)],
     ) -> Result<(), Error> {
+        let written = diffs.iter().flat_map(|&(service, diff)| {
+            diff.written.iter().map(move |(row, body)| (service, *row, body))
+        });
+        let written: Vec<(&str, &T, &String)> = written.collect();
         self.upsert
-            .run(writing, &diff.written, |(row, body), values| {
+            .run(writing, &written, |&(service, row, body), values| {
                 values.text(service);
                 row.key().iter().for_each(|key| {
                     values.text(key);
@@ -127,8 +132,12 @@ impl RowStatements {
                 values.text(body);
             })
             .await?;
+        let gone = diffs
+            .iter()
+            .flat_map(|&(service, diff)| diff.gone.iter().map(move |key| (service, key)));
+        let gone: Vec<(&str, &Vec<String>)> = gone.collect();
         self.delete
-            .run(writing, &diff.gone, |key, values| {
+            .run(writing, &gone, |&(service, key), values| {
                 values.text(service);
                 key.iter().for_each(|key| {
                     values.text(key);

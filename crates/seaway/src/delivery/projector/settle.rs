@@ -47,21 +47,21 @@ pub(super) fn derive_all(
 }
 
 /// A row as it is stored: its key and its JSON.
-pub(super) type Stored = (Vec<String>, String);
+pub(super) type StoredRow = (Vec<String>, String);
 
-/// What there was of a service before.
+/// The rows of a service as they are stored.
+pub(super) struct Stored {
+    pub(super) changes: Vec<StoredRow>,
+    pub(super) deployments: Vec<StoredRow>,
+    pub(super) incidents: Vec<StoredRow>,
+    pub(super) findings: Vec<StoredRow>,
+}
+
+/// What there was of a service before: the view itself where it is still at hand, its rows where
+/// not.
 pub(super) enum Before<'a> {
-    /// Nothing: it is new.
-    Nothing,
-    /// Its view, which is still at hand.
     View(&'a ServiceView),
-    /// Its rows, as they are stored.
-    Rows {
-        changes: Vec<Stored>,
-        deployments: Vec<Stored>,
-        incidents: Vec<Stored>,
-        findings: Vec<Stored>,
-    },
+    Rows(Stored),
 }
 
 /// The rows of a service that differ from those before.
@@ -77,24 +77,19 @@ pub(super) fn diff<'a>(
     new: &'a ServiceView,
     before: &Before<'_>,
 ) -> Result<Diffs<'a>, serde_json::Error> {
-    if let Before::Rows { changes, deployments, incidents, findings } = before {
-        return Ok(Diffs {
-            changes: diff_rows(&new.changes, changes)?,
-            deployments: diff_rows(&new.deployments, deployments)?,
-            incidents: diff_rows(&new.incidents, incidents)?,
-            findings: diff_rows(&new.findings, findings)?,
-        });
-    }
-    let nothing = ServiceView::default();
-    let old = match before {
-        Before::View(view) => view,
-        _ => &nothing,
-    };
-    Ok(Diffs {
-        changes: diff_views(&new.changes, &old.changes)?,
-        deployments: diff_views(&new.deployments, &old.deployments)?,
-        incidents: diff_views(&new.incidents, &old.incidents)?,
-        findings: diff_views(&new.findings, &old.findings)?,
+    Ok(match before {
+        Before::View(old) => Diffs {
+            changes: diff_views(&new.changes, &old.changes)?,
+            deployments: diff_views(&new.deployments, &old.deployments)?,
+            incidents: diff_views(&new.incidents, &old.incidents)?,
+            findings: diff_views(&new.findings, &old.findings)?,
+        },
+        Before::Rows(old) => Diffs {
+            changes: diff_rows(&new.changes, &old.changes)?,
+            deployments: diff_rows(&new.deployments, &old.deployments)?,
+            incidents: diff_rows(&new.incidents, &old.incidents)?,
+            findings: diff_rows(&new.findings, &old.findings)?,
+        },
     })
 }
 
@@ -122,7 +117,10 @@ fn diff_views<'a, T: Kept + PartialEq>(
     Ok(Diff { written, gone })
 }
 
-fn diff_rows<'a, T: Kept>(new: &'a [T], old: &[Stored]) -> Result<Diff<'a, T>, serde_json::Error> {
+fn diff_rows<'a, T: Kept>(
+    new: &'a [T],
+    old: &[StoredRow],
+) -> Result<Diff<'a, T>, serde_json::Error> {
     let mut gone: HashMap<&Vec<String>, &String> =
         old.iter().map(|(key, body)| (key, body)).collect();
     let mut written = Vec::new();
@@ -172,7 +170,7 @@ mod tests {
             rows(&[("a", "0"), ("a", "1"), ("a", "2"), ("b", "3")]),
             rows(&[("a", "2"), ("b", "3"), ("b", "4")]),
         ] {
-            let stored: Vec<Stored> = old
+            let stored: Vec<StoredRow> = old
                 .iter()
                 .map(|row| {
                     let key = row.key().into_iter().map(str::to_owned).collect();

@@ -1,7 +1,7 @@
 //! The SQL of the projector: knowledge by scope, and the views that are computed of it.
 
 use super::rows::{Kept, RowStatements};
-use super::settle::{Diffs, Stored};
+use super::settle::{Diffs, StoredRow};
 use crate::ledger::{Database, Error, Many, Schema};
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow};
 use sqlx::{Any, AssertSqlSafe, FromRow, Transaction};
@@ -309,19 +309,24 @@ impl Store {
         &self,
         scopes: &[String],
     ) -> Result<HashMap<String, Vec<Vec<u8>>>, Error> {
-        let mut found: HashMap<String, Vec<Vec<u8>>> = HashMap::new();
-        for some in scopes.chunks(SCOPES_AT_ONCE) {
-            let sql = format!(
-                "SELECT scope, body FROM knowledge WHERE scope IN ({})",
-                (1..=some.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
-            );
-            let query = some.iter().fold(sqlx::query_as(AssertSqlSafe(sql)), |query, scope| {
-                query.bind(scope.as_str())
+        let rows: Vec<(String, Vec<u8>)> =
+            self.named("SELECT scope, body FROM knowledge WHERE scope", scopes).await?;
+        Ok(by_name(rows.into_iter()))
+    }
+
+    /// The rows of a statement for each of some names; it ends in the column that has the names.
+    async fn named<T>(&self, head: &str, names: &[impl AsRef<str>]) -> Result<Vec<T>, Error>
+    where
+        T: for<'r> FromRow<'r, sqlx::any::AnyRow> + Send + Unpin,
+    {
+        let mut found = Vec::new();
+        for some in names.chunks(NAMES_AT_ONCE) {
+            let marks: Vec<String> = (1..=some.len()).map(|n| format!("${n}")).collect();
+            let sql = format!("{head} IN ({})", marks.join(", "));
+            let query = some.iter().fold(sqlx::query_as(AssertSqlSafe(sql)), |query, name| {
+                query.bind(name.as_ref().to_owned())
             });
-            let rows: Vec<(String, Vec<u8>)> = query.fetch_all(self.database.pool()).await?;
-            for (scope, body) in rows {
-                found.entry(scope).or_default().push(body);
-            }
+            found.extend(query.fetch_all(self.database.pool()).await?);
         }
         Ok(found)
     }
@@ -424,33 +429,37 @@ impl Store {
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
-    /// The rows of one kind that a service has: their keys, and their JSON.
-    pub(super) async fn rows<T: Kept>(&self, service: &str) -> Result<Vec<Stored>, Error> {
+    /// The rows of one kind that services have: by service, their keys and their JSON.
+    pub(super) async fn rows<T: Kept>(
+        &self,
+        services: &[&str],
+    ) -> Result<HashMap<String, Vec<StoredRow>>, Error> {
         // Every kind has one or two columns after the service.
         let (first, last) = (T::KEY[0], T::KEY[T::KEY.len() - 1]);
-        let sql = format!("SELECT {first}, {last}, body FROM {} WHERE service = $1", T::TABLE);
-        let rows: Vec<(String, String, String)> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(service)
-            .fetch_all(self.database.pool())
-            .await?;
+        let head = format!("SELECT service, {first}, {last}, body FROM {} WHERE service", T::TABLE);
+        let rows: Vec<(String, String, String, String)> = self.named(&head, services).await?;
         let key = |first, last| match T::KEY.len() {
             1 => vec![first],
             _ => vec![first, last],
         };
-        Ok(rows.into_iter().map(|(first, last, body)| (key(first, last), body)).collect())
+        let row = |(service, first, last, body)| (service, (key(first, last), body));
+        Ok(by_name(rows.into_iter().map(row)))
     }
 
-    /// Writes the rows of a service that differ from those before.
+    /// Writes the rows of services that differ from those before.
     pub(super) async fn write_rows(
         &self,
         writing: &mut Writing,
-        service: &str,
-        diffs: &Diffs<'_>,
+        diffs: &[(&str, Diffs<'_>)],
     ) -> Result<(), Error> {
-        self.changes.write(writing, service, &diffs.changes).await?;
-        self.deployments.write(writing, service, &diffs.deployments).await?;
-        self.incidents.write(writing, service, &diffs.incidents).await?;
-        self.findings.write(writing, service, &diffs.findings).await
+        let changes: Vec<_> = diffs.iter().map(|(name, it)| (*name, &it.changes)).collect();
+        self.changes.write(writing, &changes).await?;
+        let deployments: Vec<_> = diffs.iter().map(|(name, it)| (*name, &it.deployments)).collect();
+        self.deployments.write(writing, &deployments).await?;
+        let incidents: Vec<_> = diffs.iter().map(|(name, it)| (*name, &it.incidents)).collect();
+        self.incidents.write(writing, &incidents).await?;
+        let findings: Vec<_> = diffs.iter().map(|(name, it)| (*name, &it.findings)).collect();
+        self.findings.write(writing, &findings).await
     }
 
     /// The services that have rows.
@@ -491,10 +500,14 @@ impl Store {
         Ok(())
     }
 
-    /// The summaries of a scope, by day.
-    pub(super) async fn summaries(&self, scope: &str) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-        let sql = "SELECT day, body FROM summaries WHERE scope = $1";
-        Ok(sqlx::query_as(sql).bind(scope).fetch_all(self.database.pool()).await?)
+    /// The summaries of some scopes: by scope, their days and bodies.
+    pub(super) async fn summaries(
+        &self,
+        scopes: &[String],
+    ) -> Result<HashMap<String, Vec<(i64, Vec<u8>)>>, Error> {
+        let head = "SELECT scope, day, body FROM summaries WHERE scope";
+        let rows: Vec<(String, i64, Vec<u8>)> = self.named(head, scopes).await?;
+        Ok(by_name(rows.into_iter().map(|(scope, day, body)| (scope, (day, body)))))
     }
 
     /// The summaries of a scope from one day to another, both counted in.
@@ -545,5 +558,14 @@ impl Store {
     }
 }
 
-/// Scopes that are asked for at once.
-const SCOPES_AT_ONCE: usize = 64;
+/// Names that are asked for at once.
+const NAMES_AT_ONCE: usize = 64;
+
+/// What belongs to each name, in the order in which it comes.
+fn by_name<T>(rows: impl Iterator<Item = (String, T)>) -> HashMap<String, Vec<T>> {
+    let mut found: HashMap<String, Vec<T>> = HashMap::new();
+    for (name, row) in rows {
+        found.entry(name).or_default().push(row);
+    }
+    found
+}
