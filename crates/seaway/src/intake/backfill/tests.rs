@@ -172,7 +172,7 @@ async fn all_pages_of_all_listings_are_read() {
     assert_eq!(told["commit"]["detail"]["committed_at"], at - 4_000);
     let told = serde_json::to_value(&entities["deployment production\n220"]).unwrap();
     assert_eq!(told["deployment"]["succeeded_at"], at + 30);
-    let told = serde_json::to_value(&entities[&format!("build {} 7", sha(number))]).unwrap();
+    let told = serde_json::to_value(&entities[&format!("build {}\n7", sha(number))]).unwrap();
     assert_eq!(told["build"]["succeeded_at"], at + 300);
     assert!(entities.contains_key("incident 900001"));
 }

@@ -314,7 +314,7 @@ impl Entity {
             Self::Branch(it) => format!("branch {}", it.name),
             Self::Commit(it) => format!("commit {}", it.hash),
             Self::PullRequest(it) => format!("pull {}", it.number),
-            Self::Build(it) => format!("build {} {}", it.revision, it.pipeline),
+            Self::Build(it) => format!("build {}\n{}", it.revision, it.pipeline),
             Self::Deployment(it) => format!("deployment {}\n{}", it.environment, it.name),
             Self::Incident(it) => format!("incident {}", it.id),
             Self::Artifact(it) => format!("artifact {}", it.id),

@@ -1,7 +1,7 @@
 //! The laws of [`Merge`](super::Merge) for all that events tell of.
 
 use super::cases::{fact, much_reviewed};
-use super::{Entity, Merge};
+use super::{Build, Entity, Merge};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use std::collections::BTreeMap;
@@ -55,4 +55,13 @@ proptest! {
         let json = serde_json::to_string(&fact).unwrap();
         prop_assert_eq!(serde_json::from_str::<Entity>(&json).unwrap(), fact);
     }
+}
+
+#[test]
+fn things_whose_names_hold_spaces_are_told_apart() {
+    let key = |revision: &str, pipeline: &str| {
+        let (revision, pipeline) = (revision.to_owned(), pipeline.to_owned());
+        Entity::Build(Build { revision, pipeline, ..Build::default() }).key()
+    };
+    assert_ne!(key("release 7", "main"), key("release", "7 main"));
 }
