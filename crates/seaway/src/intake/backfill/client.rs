@@ -243,7 +243,7 @@ fn date(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// The URL with `rel="next"` of a `Link` header (RFC 8288).
-fn next_of(link: &str) -> Option<String> {
+pub(super) fn next_of(link: &str) -> Option<String> {
     let mut rest = link;
     while let Some((_, after)) = rest.split_once('<') {
         let (url, after) = after.split_once('>')?;

@@ -277,6 +277,17 @@ async fn trouble_on_the_way_leaves_no_hole() {
 }
 
 #[tokio::test]
+async fn however_long_a_wait_is_told_it_is_the_longest_at_most() {
+    let shared = serve(world(3)).await;
+    shared.lock().unwrap().interfere = Some(Box::new(|number, _| {
+        let wait = [i64::MAX as u64 + 1, u64::MAX].get(number)?;
+        Some((403, vec![("retry-after", wait.to_string())], "{}".to_owned()))
+    }));
+    collect(&shared, &what("acme/shop"), Cursor::default()).await;
+    assert_eq!(shared.lock().unwrap().waits, [3_700, 3_700]);
+}
+
+#[tokio::test]
 async fn an_interrupted_run_goes_on_without_a_hole() {
     let what = what("acme/shop");
     let shared = serve(world(120)).await;
