@@ -1,11 +1,15 @@
 //! Objects of the API, written as events in the form of webhooks.
 
+use crate::intake::github::SOURCE;
 use crate::intake::payload::parse_moment;
-use crate::intake::webhook::fingerprint;
+use crate::intake::webhook::{fingerprint, host as host_of};
 use crate::ledger::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+/// Bytes of the name of a host, with its port.
+const HOST_BYTES_MAX: usize = 300;
 
 /// A repository: what events of webhooks tell of it, and readers need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +41,9 @@ impl Repository {
         let repository = serde_json::to_string(self).unwrap_or_default();
         data.push_str(&format!("\"repository\":{repository}}}"));
         let id = format!("{}/{id}", self.full_name);
-        // Identifiers are bounded; the fingerprint of a longer one tells it as well.
-        let id = if id.len() <= 250 { id } else { fingerprint(id.as_bytes()) };
+        // Identifiers are bounded; the fingerprint of another one tells it as well.
+        let is_fit = id.len() <= 250 && !id.contains(char::is_control);
+        let id = if is_fit { id } else { fingerprint(id.as_bytes()) };
         Event {
             source: self.host(),
             id,
@@ -53,8 +58,13 @@ impl Repository {
 
     /// Scheme and host of the URL that people use: the `source` of webhooks.
     fn host(&self) -> String {
-        let end = self.html_url.match_indices('/').nth(2).map_or(self.html_url.len(), |it| it.0);
-        self.html_url[..end].to_ascii_lowercase()
+        let named = self.html_url.split_once("://").and_then(|(scheme, rest)| {
+            let host = rest.split('/').next().filter(|host| host.len() <= HOST_BYTES_MAX)?;
+            let is_web =
+                scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+            is_web.then_some(format!("{}://{}", scheme.to_ascii_lowercase(), host_of(host)?))
+        });
+        named.unwrap_or_else(|| SOURCE.to_owned())
     }
 }
 
@@ -131,5 +141,38 @@ impl Object {
             "html_url": self.html_url,
         });
         slim.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(html_url: &str, id: &str) -> Event {
+        let html_url = html_url.to_owned();
+        Repository { html_url, ..Repository::default() }.event_of("issues", id, &[])
+    }
+
+    #[test]
+    fn a_source_is_a_host_and_nothing_else() {
+        for (url, source) in [
+            ("https://GitHub.com/acme/shop", "https://github.com"),
+            ("http://ghe.example:8443/a/b", "http://ghe.example:8443"),
+            ("https://ghe.example", "https://ghe.example"),
+            ("", SOURCE),
+            ("javascript://x/y/z", SOURCE),
+            ("https://a\u{0}b/c/d", SOURCE),
+            (&format!("https://{}/c", "h".repeat(301)), SOURCE),
+        ] {
+            assert_eq!(event(url, "1").source, source, "{url}");
+        }
+    }
+
+    #[test]
+    fn identifiers_are_short_and_can_be_kept() {
+        assert_eq!(event("", "issues/1").id, "/issues/1");
+        for odd in ["a\nb".to_owned(), "\0".to_owned(), "x".repeat(250)] {
+            assert_eq!(event("", &odd).id, fingerprint(format!("/{odd}").as_bytes()), "{odd:?}");
+        }
     }
 }
