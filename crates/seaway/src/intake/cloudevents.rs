@@ -28,7 +28,8 @@ pub(crate) const EXTENSION_CHARS_MAX: usize = 4_096;
 pub(crate) const EXTENSIONS_MAX: usize = 64;
 /// Characters of the name of an attribute.
 const ATTRIBUTE_CHARS_MAX: usize = 64;
-/// Levels of arrays and objects in the JSON of one event. Readers of JSON commonly stop at 128.
+/// Levels of arrays and objects in the data of one event, to which a JSON envelope adds one. Readers
+/// of JSON commonly stop at 128.
 pub(crate) const DEPTH_MAX: usize = 100;
 
 const JSON: &str = "application/json";
@@ -137,7 +138,7 @@ fn batch(body: &Bytes) -> Result<Vec<Result<Event, Problem>>, Refusal> {
 fn bare_cdevent(body: &Bytes) -> Result<Event, String> {
     let text = utf8(body)?;
     let json: &RawValue = serde_json::from_str(text).map_err(no_json)?;
-    check_depth(json.get())?;
+    check_depth(json.get(), DEPTH_MAX)?;
     let bare: envelope::Bare<'_> = serde_json::from_str(text).map_err(|_| {
         "this is neither a CloudEvent nor a CDEvent with its context and subject".to_owned()
     })?;
@@ -159,7 +160,7 @@ fn bare_cdevent(body: &Bytes) -> Result<Event, String> {
 
 /// The event that stands in `body` as `json`.
 fn item(json: &RawValue, body: &Bytes) -> Result<Event, String> {
-    check_depth(json.get())?;
+    check_depth(json.get(), DEPTH_MAX + 1)?;
     let envelope: Envelope<'_> = serde_json::from_str(json.get()).map_err(|error| {
         // Without the place that serde adds: it counts from the start of the item.
         let said = error.to_string();
@@ -241,7 +242,7 @@ fn no_json(error: serde_json::Error) -> String {
 
 /// Refuses JSON of too many levels. serde_json skips over raw values without recursion, so they
 /// come this far however deep they are; what reads them later recurses.
-fn check_depth(json: &str) -> Result<(), String> {
+fn check_depth(json: &str, levels_max: usize) -> Result<(), String> {
     let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
     for &byte in json.as_bytes() {
         if is_text {
@@ -259,7 +260,7 @@ fn check_depth(json: &str) -> Result<(), String> {
             b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > DEPTH_MAX {
+        if depth > levels_max {
             return Err(format!("it has more than {DEPTH_MAX} levels"));
         }
     }

@@ -82,7 +82,7 @@ pub(crate) fn write_object(
 fn inlined(event: &Event) -> Option<&RawValue> {
     let media_type = event.content_type.split(';').next()?.trim().to_ascii_lowercase();
     let is_json = matches!(media_type.as_str(), "application/json" | "text/json")
-        || media_type.ends_with("+json");
+        || media_type.split_once('/').is_some_and(|(_, kind)| kind.ends_with("+json"));
     if !is_json || event.data.contains(&b'\n') || event.data.contains(&b'\r') {
         return None;
     }

@@ -101,7 +101,7 @@ pub(super) fn event(
     };
     if is_json(&content_type) && !body.is_empty() {
         let json: &RawValue = serde_json::from_str(super::utf8(body)?).map_err(super::no_json)?;
-        super::check_depth(json.get())?;
+        super::check_depth(json.get(), super::DEPTH_MAX)?;
     }
     Ok(Event { source, id, kind, subject, time, content_type, extensions, data: body.clone() })
 }

@@ -267,6 +267,30 @@ fn a_body_of_one_event_may_be_deep_in_no_form() {
     assert!(structured(&body(text)).is_ok());
 }
 
+/// What one way of sending takes, all take: an event that was kept can be sent on.
+#[test]
+fn data_may_be_as_deep_in_an_envelope_as_without() {
+    let good = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/"), ("ce-type", "t")];
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    for (depth, is_taken) in [(DEPTH_MAX, true), (DEPTH_MAX + 1, false)] {
+        let json = nested(depth);
+        let envelope = r#""specversion":"1.0","id":"1","source":"/","type":"t""#;
+        let one = Bytes::from(format!(r#"{{{envelope},"data":{json}}}"#));
+        assert_eq!(structured(&one).is_ok(), is_taken, "{depth}");
+        assert_eq!(binary(&good, Some(JSON), &json).is_ok(), is_taken, "{depth}");
+    }
+}
+
+#[test]
+fn text_of_a_type_that_is_nearly_json_stays_text_when_it_is_sent_on() {
+    let envelope = r#""specversion":"1.0","id":"1","source":"/","type":"t""#;
+    let text = format!(r#"{{{envelope},"datacontenttype":"x+json","data":"12"}}"#);
+    let event = structured(&Bytes::from(text)).unwrap();
+    let mut sent = Vec::new();
+    crate::ledger::write_object(&event, None, &mut sent).unwrap();
+    assert_eq!(structured(&Bytes::from(sent)), Ok(event));
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
