@@ -274,11 +274,13 @@ fn mainline<'a>(
 }
 
 /// The rows of a file of deployment records.
+#[derive(Debug, PartialEq, Eq)]
 struct Rows {
     rows: Vec<Row>,
     broken: Vec<String>,
 }
 
+#[derive(Debug, PartialEq, Eq)]
 struct Row {
     line: u64,
     revision: String,
@@ -304,10 +306,17 @@ impl Row {
 impl Rows {
     fn read(path: &Path) -> Result<Self, Error> {
         let name = path.display();
+        let file = std::fs::read(path).map_err(|error| {
+            Error::input(format!("{name} cannot be read: {error}"), "check the path after file:")
+        })?;
+        Self::parse(&file, &name.to_string())
+    }
+
+    fn parse(file: &[u8], name: &str) -> Result<Self, Error> {
         let fail = |error: csv::Error| {
             Error::input(format!("{name} cannot be read: {error}"), "check the path after file:")
         };
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(path).map_err(fail)?;
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
         let headers = reader.byte_headers().map_err(fail)?.clone();
         let column = |wanted: &str| {
             headers.iter().position(|header| {
@@ -327,16 +336,18 @@ impl Rows {
         let (revision, finished_at) = (required("revision")?, required("finished_at")?);
         let optional = [column("name"), column("environment"), column("outcome")];
         let mut rows = Self { rows: Vec::new(), broken: Vec::new() };
+        let mut lines = Lines { file, line: 1, counted: 0 };
         for record in reader.records() {
             let record = match record {
                 Ok(record) => record,
                 Err(error) if error.is_io_error() => return Err(fail(error)),
                 Err(error) => {
-                    rows.broken.push(error.to_string());
+                    let line = lines.at(error.position());
+                    rows.broken.push(format!("line {line}: it is not UTF-8"));
                     continue;
                 }
             };
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = lines.at(record.position());
             let field = |at: Option<usize>| Some(record.get(at?)?.trim().to_owned());
             match (field(Some(revision)), field(Some(finished_at))) {
                 (Some(revision), Some(finished_at)) => rows.rows.push(Row {
@@ -384,6 +395,34 @@ impl Rows {
     }
 }
 
+/// Counts the lines of a file. Where lines end as on Windows, the reader of CSV takes the second
+/// byte of an end for the start of the next record, and is one line behind.
+struct Lines<'a> {
+    file: &'a [u8],
+    line: u64,
+    /// The bytes whose line ends are counted.
+    counted: usize,
+}
+
+impl Lines<'_> {
+    /// The line of a record, from 1. Records are asked for in their order.
+    fn at(&mut self, position: Option<&csv::Position>) -> u64 {
+        let byte = position.map_or(0, csv::Position::byte);
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX).clamp(self.counted, self.file.len());
+        let is_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let start = byte + self.file[byte..].iter().take_while(is_end).count();
+        let passed = &self.file[self.counted..start];
+        let ends = (0..passed.len()).filter(|&at| match passed[at] {
+            b'\n' => true,
+            b'\r' => passed.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        });
+        self.line += ends.count() as u64;
+        self.counted = start;
+        self.line
+    }
+}
+
 /// A moment in RFC 3339 or Unix seconds.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -401,6 +440,21 @@ mod tests {
         }
         for text in ["", "tag:", "file:", "tags:v*", "merge"] {
             assert!(text.parse::<Spec>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rows_know_their_lines_however_these_end() {
+        for end in ["\n", "\r\n", "\r"] {
+            let lines =
+                ["revision,finished_at", "a,1", "", "b,\"x", "y\"", "c", "\u{e9},4", "d,5", ""];
+            let mut file = lines.join(end).into_bytes();
+            let not_utf8 = file.iter().position(|&byte| byte == 0xc3).unwrap();
+            file.remove(not_utf8);
+            let rows = Rows::parse(&file, "d.csv").ok().unwrap();
+            let lines: Vec<u64> = rows.rows.iter().map(|row| row.line).collect();
+            assert_eq!(lines, [2, 4, 8], "{end:?}");
+            assert_eq!(rows.broken, ["line 6", "line 7: it is not UTF-8"], "{end:?}");
         }
     }
 
