@@ -121,16 +121,19 @@ impl Config {
 
     /// Reads the defaults and, over them, the file of the user.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, Error> {
+        let Some(path) = path else { return Self::of(None) };
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::input(format!("{name} cannot be read: {error}"), "check the path of --config")
+        })?;
+        Self::of(Some((&name, &text)))
+    }
+
+    /// The defaults and, over them, a file's name and text.
+    pub(crate) fn of(file: Option<(&str, &str)>) -> Result<Self, Error> {
         let mut table = parse(DEFAULTS, "the built-in defaults")?;
-        if let Some(path) = path {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Error::input(
-                    format!("{name} cannot be read: {error}"),
-                    "check the path of --config",
-                )
-            })?;
-            for (section, value) in parse(&text, &name)? {
+        if let Some((name, text)) = file {
+            for (section, value) in parse(text, name)? {
                 match (table.get_mut(&section), value) {
                     (Some(toml::Value::Table(known)), toml::Value::Table(new)) => known.extend(new),
                     (_, value) => drop(table.insert(section, value)),

@@ -1,6 +1,7 @@
 //! Seaway measures time to value; `cli.rs` shows every verb.
 //!
-//! This library is for the program beside it and for no other: all that it offers is [`run`].
+//! This library is for the program beside it and for no other: all that it offers is [`run`]. Built
+//! for tests and for fuzzing it also has `fuzzing`, which the fuzz targets in `fuzz/` call.
 
 mod app;
 mod backfill;
@@ -12,6 +13,8 @@ mod delivery;
 mod demo;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod git;
 mod import;
 mod intake;

@@ -17,9 +17,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let taking_in = Router::new()
         .route("/events", post(intake::api::events))
         .route("/webhooks/github", post(intake::api::github))
-        .route("/webhooks/gitlab", post(intake::api::gitlab))
-        .layer(RequestDecompressionLayer::new())
-        .layer(map_response(unknown_encoding));
+        .route("/webhooks/gitlab", post(intake::api::gitlab));
+    let taking_in = decompressing(taking_in);
     let reports = Router::new()
         .route("/organization", get(delivery::api::organization))
         .route("/groups", get(delivery::api::groups))
@@ -52,6 +51,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             Problem::method_not_allowed(format!("{} does not take this method", uri.path()))
         });
     guarded(all).with_state(app)
+}
+
+/// Takes bodies that are compressed.
+pub(crate) fn decompressing<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(RequestDecompressionLayer::new()).layer(map_response(unknown_encoding))
 }
 
 /// Answers for handlers that panic, and says of every answer what browsers must not make of it.

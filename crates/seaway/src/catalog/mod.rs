@@ -12,6 +12,8 @@ mod common;
 mod component;
 mod events;
 mod folder;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod problem;
 mod read;
 mod watch;
@@ -20,6 +22,8 @@ mod yaml;
 pub(crate) use events::change_of;
 use events::event_of;
 use folder::{Fingerprint, files, scan};
+#[cfg(any(test, fuzzing))]
+pub use fuzzing::catalog;
 use problem::Problem;
 use read::{Entities, read_all};
 pub(crate) use watch::{State, Watcher};

@@ -1,5 +1,8 @@
 //! From what the user names with `--deploys` to deployments.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
+
 use crate::config::Config;
 use crate::error::Error;
 use crate::git::read::Graph;

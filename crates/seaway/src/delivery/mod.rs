@@ -8,3 +8,6 @@ mod page;
 pub(crate) mod projector;
 pub(crate) mod store;
 mod text;
+
+#[cfg(any(test, fuzzing))]
+pub use {deployments::fuzzing::deployments, projector::fuzzing::knowledge};

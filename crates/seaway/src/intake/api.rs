@@ -63,7 +63,7 @@ const OWN_SOURCE: &str = "seaway/";
 
 /// Refuses events that only Seaway itself writes (who owns what is one of them), and takes away
 /// what only the log says of an event.
-fn from_outside(mut event: Event) -> Result<Event, String> {
+pub(super) fn from_outside(mut event: Event) -> Result<Event, String> {
     if event.kind.starts_with(OWN_KIND) {
         return Err(format!("events of a type that begins with {OWN_KIND} are Seaway's own"));
     }

@@ -22,6 +22,8 @@ mod fake;
 mod tests;
 
 pub(crate) use client::Client;
+#[cfg(any(test, fuzzing))]
+pub use listing::fuzzing::backfill;
 
 /// What is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,8 @@ pub(crate) mod captured;
 mod cdevents;
 pub(crate) mod cloudevents;
 mod commits;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod mirrored;

@@ -11,6 +11,8 @@ mod absorb;
 mod ahead;
 mod catalog;
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod knowledge;
 mod registry;
 mod rollup;

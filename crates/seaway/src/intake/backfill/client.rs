@@ -117,7 +117,7 @@ impl Client {
                 Err(Trouble::Limited(seconds)) if limits < LIMITS_MAX => {
                     // Whoever asks too early too often is kept out: twice as long each time, where
                     // GitHub does not say how long.
-                    let seconds = seconds.max(1) << limits.min(5);
+                    let seconds = seconds.clamp(1, WAIT_MAX) << limits.min(5);
                     limits += 1;
                     self.pause.store(seconds.min(WAIT_MAX), Ordering::Relaxed);
                 }

@@ -1,5 +1,8 @@
 //! Reading the listings of one repository, newest first, as far back as is asked for.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
+
 use super::client::Answer;
 use super::objects::{Object, Repository};
 use super::{Client, Cursor, End, Error, Going, Progress, Summary, What};
@@ -133,6 +136,20 @@ fn unreadable(url: &str, reason: String) -> Error {
     Error::Unreadable { path: crate::pages::words::clean(path, 300), reason }
 }
 
+/// The objects of a page, as they came.
+fn items(kind: Kind, page: &[u8]) -> Result<Vec<&RawValue>, String> {
+    #[derive(serde::Deserialize)]
+    struct Runs<'b> {
+        #[serde(borrow)]
+        workflow_runs: Vec<&'b RawValue>,
+    }
+    let items = match kind {
+        Kind::WorkflowRuns => serde_json::from_slice::<Runs<'_>>(page).map(|it| it.workflow_runs),
+        _ => serde_json::from_slice(page),
+    };
+    items.map_err(|error| error.to_string())
+}
+
 /// The reading of one listing of one repository.
 pub(super) struct Reading<'a> {
     pub(super) client: &'a Client,
@@ -234,7 +251,8 @@ impl Reading<'_> {
         S: AsyncFnMut(Vec<Event>, &Cursor) -> Result<(), String>,
     {
         let mut events = Vec::new();
-        let items = self.items(answer).map_err(|reason| unreadable(&going.page, reason))?;
+        let items = items(self.listing.kind, &answer.body)
+            .map_err(|reason| unreadable(&going.page, reason))?;
         let mut is_past = !items.is_empty();
         for raw in items {
             let object = Object::read(raw).map_err(|reason| unreadable(&going.page, reason))?;
@@ -250,21 +268,6 @@ impl Reading<'_> {
             }
         }
         Ok((events, is_past))
-    }
-
-    fn items<'b>(&self, answer: &'b Answer) -> Result<Vec<&'b RawValue>, String> {
-        #[derive(serde::Deserialize)]
-        struct Runs<'b> {
-            #[serde(borrow)]
-            workflow_runs: Vec<&'b RawValue>,
-        }
-        let items = match self.listing.kind {
-            Kind::WorkflowRuns => {
-                serde_json::from_slice::<Runs<'b>>(&answer.body).map(|it| it.workflow_runs)
-            }
-            _ => serde_json::from_slice(&answer.body),
-        };
-        items.map_err(|error| error.to_string())
     }
 
     /// Makes the events of one object, and of what belongs to it.
