@@ -8,6 +8,10 @@ use seaway_core::delivery::derive::{INCIDENT_WINDOW_SECONDS, ServiceSpec, derive
 use seaway_core::delivery::facts::{Entity, Merge};
 use seaway_core::delivery::summary::{DaySummary, Days, day_summaries};
 use seaway_core::delivery::view::ServiceView;
+use std::sync::LazyLock;
+
+/// Its table takes some milliseconds to make.
+static DAYS: LazyLock<Days> = LazyLock::new(|| Days::new(jiff::tz::TimeZone::UTC));
 
 /// Chunks of knowledge, one a line.
 pub fn knowledge(data: &[u8]) {
@@ -27,7 +31,7 @@ pub fn knowledge(data: &[u8]) {
     assert_eq!(whole, view(pieces.iter().rev()), "in pieces");
     let json = serde_json::to_string(&whole).unwrap();
     assert_eq!(serde_json::from_str::<ServiceView>(&json).unwrap(), whole, "as rows");
-    for summary in day_summaries(&whole, &Days::new(jiff::tz::TimeZone::UTC)).values() {
+    for summary in day_summaries(&whole, &DAYS).values() {
         assert_eq!(DaySummary::decode(&summary.encode()).as_ref(), Some(summary));
     }
 }
