@@ -168,6 +168,36 @@ impl Incident {
     }
 }
 
+/// What the URL of a list asks for.
+struct Asked {
+    parameters: Parameters,
+    after: After,
+    limit: i64,
+}
+
+impl Asked {
+    /// Reads a query, which may name `others` beside what all lists take, and waits as it says.
+    /// `first` is where the first page begins.
+    async fn of(
+        app: &App,
+        query: Option<&str>,
+        others: &[&str],
+        first: After,
+    ) -> Result<Self, Problem> {
+        let parameters = Parameters::of(query, &[others, &["after", "limit"]].concat())?;
+        parameters.wait(app).await?;
+        let (after, limit) = (parameters.after(first)?, parameters.limit()?);
+        Ok(Self { parameters, after, limit })
+    }
+
+    /// The same for the rows of one service, newest first.
+    async fn of_service(app: &App, query: Option<&str>, service: &str) -> Result<Self, Problem> {
+        let asked = Self::of(app, query, &[], newest()).await?;
+        known_service(app, service).await?;
+        Ok(asked)
+    }
+}
+
 /// Where pages in descending order begin.
 fn newest() -> After {
     After { at: i64::MAX, key: String::new() }
@@ -211,12 +241,9 @@ pub(crate) async fn changes(
     Names(service): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
-    parameters.wait(&app).await?;
-    known_service(&app, &service).await?;
-    let (after, limit) = (parameters.after(newest())?, parameters.limit()?);
-    let kept = app.store.changes(&service, &after, limit).await?;
-    Ok(Json(page(kept, limit, |service, row| Change::of(service, row, false))?))
+    let asked = Asked::of_service(&app, query.as_deref(), &service).await?;
+    let kept = app.store.changes(&service, &asked.after, asked.limit).await?;
+    Ok(Json(page(kept, asked.limit, |service, row| Change::of(service, row, false))?))
 }
 
 /// `GET /api/v1/services/{service}/changes/{change}`.
@@ -239,12 +266,9 @@ pub(crate) async fn deployments(
     Names(service): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
-    parameters.wait(&app).await?;
-    known_service(&app, &service).await?;
-    let (after, limit) = (parameters.after(newest())?, parameters.limit()?);
-    let kept = app.store.deployments(&service, &after, limit).await?;
-    Ok(Json(page(kept, limit, Deployment::of)?))
+    let asked = Asked::of_service(&app, query.as_deref(), &service).await?;
+    let kept = app.store.deployments(&service, &asked.after, asked.limit).await?;
+    Ok(Json(page(kept, asked.limit, Deployment::of)?))
 }
 
 /// `GET /api/v1/services/{service}/deployments/{environment}/{name}`.
@@ -274,12 +298,9 @@ pub(crate) async fn incidents(
     Names(service): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
-    parameters.wait(&app).await?;
-    known_service(&app, &service).await?;
-    let (after, limit) = (parameters.after(newest())?, parameters.limit()?);
-    let kept = app.store.incidents(&service, &after, limit).await?;
-    Ok(Json(page(kept, limit, Incident::of)?))
+    let asked = Asked::of_service(&app, query.as_deref(), &service).await?;
+    let kept = app.store.incidents(&service, &asked.after, asked.limit).await?;
+    Ok(Json(page(kept, asked.limit, Incident::of)?))
 }
 
 /// `GET /api/v1/waiting`: all waiting changes, oldest first.
@@ -287,13 +308,11 @@ pub(crate) async fn waiting(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let parameters = Parameters::of(query.as_deref(), &["after", "limit", "service"])?;
-    parameters.wait(&app).await?;
-    let (after, limit) = (parameters.after(oldest())?, parameters.limit()?);
-    let service = parameters.text("service");
+    let asked = Asked::of(&app, query.as_deref(), &["service"], oldest()).await?;
+    let service = asked.parameters.text("service");
     if let Some(service) = service {
         known_service(&app, service).await?;
     }
-    let kept = app.store.waiting(service, &after, limit).await?;
-    Ok(Json(page(kept, limit, |service, row| Change::of(service, row, false))?))
+    let kept = app.store.waiting(service, &asked.after, asked.limit).await?;
+    Ok(Json(page(kept, asked.limit, |service, row| Change::of(service, row, false))?))
 }
