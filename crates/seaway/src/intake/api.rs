@@ -98,6 +98,7 @@ pub(crate) async fn gitlab(
 
 /// What names an event.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Name {
     source: String,
     id: String,
@@ -111,7 +112,7 @@ pub(crate) async fn event(
 ) -> Result<Response, Problem> {
     let Query(Name { source, id }) = name.map_err(|_| {
         Problem::bad_request("an event is named by its source and its id")
-            .hint("give both as parameters: ?source=…&id=…")
+            .hint("give both as parameters, and no other: ?source=…&id=…")
     })?;
     let unreadable = |why: String| {
         tracing::error!(why, source, id, "an event cannot be read");

@@ -15,9 +15,10 @@ pub(crate) use rows::{change, changes, deployment, deployments, incidents, waiti
 use crate::app::App;
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use parameters::Parameters;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -31,17 +32,22 @@ struct Progress {
 }
 
 /// `GET /api/v1/progress`.
-pub(crate) async fn progress(State(app): State<Arc<App>>) -> Json<impl Serialize> {
+pub(crate) async fn progress(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    Parameters::none(query.as_deref())?;
     // In this order: what is settled never seems to be ahead of what is there.
     let settled = app.progress.borrow().settled;
     let newest = *app.ledger.newest().borrow();
-    Json(Progress { newest, settled })
+    Ok(Json(Progress { newest, settled }))
 }
 
 /// `GET /api/v1/openapi.json`.
-pub(crate) async fn openapi() -> Response {
+pub(crate) async fn openapi(RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    Parameters::none(query.as_deref())?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, include_str!("../../../../../docs/openapi.json")).into_response()
+    Ok((kind, include_str!("../../../../../docs/openapi.json")).into_response())
 }
 
 impl From<crate::ledger::Error> for Problem {

@@ -40,6 +40,15 @@ pub(super) struct Parameters(BTreeMap<String, String>);
 impl Parameters {
     /// Reads the query of a URL, which may name `allowed` parameters and `position`.
     pub(super) fn of(query: Option<&str>, allowed: &[&str]) -> Result<Self, Problem> {
+        Self::read(query, &[allowed, &["position"]].concat())
+    }
+
+    /// Reads the query of a URL that has no parameters.
+    pub(super) fn none(query: Option<&str>) -> Result<(), Problem> {
+        Self::read(query, &[]).map(drop)
+    }
+
+    fn read(query: Option<&str>, allowed: &[&str]) -> Result<Self, Problem> {
         let pairs: Vec<(String, String)> = axum::extract::Query::try_from_uri(
             &format!("/?{}", query.unwrap_or_default()).parse().map_err(|_| malformed())?,
         )
@@ -47,10 +56,13 @@ impl Parameters {
         .0;
         let mut all = BTreeMap::new();
         for (name, value) in pairs {
-            if name != "position" && !allowed.contains(&name.as_str()) {
-                let known = [allowed, &["position"]].concat().join(", ");
-                return Err(Problem::bad_request(format!("there is no parameter {name}"))
-                    .hint(format!("the parameters of this URL are {known}")));
+            if !allowed.contains(&name.as_str()) {
+                let known = match allowed {
+                    [] => "this URL has no parameters".to_owned(),
+                    _ => format!("the parameters of this URL are {}", allowed.join(", ")),
+                };
+                let what = format!("there is no parameter {name}");
+                return Err(Problem::bad_request(what).hint(known));
             }
             if value.contains('\0') {
                 return Err(malformed());
