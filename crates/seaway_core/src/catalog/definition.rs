@@ -132,12 +132,28 @@ impl Architecture {
         ("microservice", Self::Microservice),
         ("monolith", Self::Monolith),
     ];
+
+    /// The word that stands for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        word_of(&Self::WORDS, &self)
+    }
 }
 
 impl Runtime {
     /// All of them, by the word that stands for each.
     pub const WORDS: [(&'static str, Self); 3] =
         [("serverless", Self::Serverless), ("container", Self::Container), ("vm", Self::Vm)];
+
+    /// The word that stands for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        word_of(&Self::WORDS, &self)
+    }
+}
+
+fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
+    words.iter().find(|(_, known)| known == value).map_or("", |&(word, _)| word)
 }
 
 /// How much depends on a service: 0 (everything) to 4 (hardly anything).
@@ -155,6 +171,11 @@ impl Tier {
         let word = Self::WORDS.iter().position(|word| word.eq_ignore_ascii_case(text));
         let number = || text.parse::<usize>().ok().filter(|&n| n < Self::WORDS.len());
         word.or_else(number).and_then(|tier| u8::try_from(tier).ok()).map(Self)
+    }
+
+    /// All tiers, from 0 to 4.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..).take(Self::WORDS.len()).map(Self)
     }
 
     /// The tier as a number, 0 to 4.

@@ -1,6 +1,7 @@
 //! The catalog at every moment, whatever the order in which its changes arrive.
 
-use super::definition::Definition;
+use super::class::Class;
+use super::definition::{Definition, Service};
 use super::index::Catalog;
 use super::reference::{EntityRef, Kind};
 use crate::delivery::facts::Merge;
@@ -37,6 +38,16 @@ pub struct OwnerPeriod {
     pub to: Option<i64>,
     /// The group; `None` where no group owned the service, or the catalog had no such service.
     pub group: Option<EntityRef>,
+}
+
+/// A span of time in which a service was of one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassPeriod {
+    /// Its first second; `None` where nothing is known of the time before. It lasts until the next
+    /// period begins.
+    pub from: Option<i64>,
+    /// What the catalog says of the service.
+    pub class: Class,
 }
 
 impl History {
@@ -163,6 +174,33 @@ impl History {
         periods
     }
 
+    /// Which class a service was of when: all of time in order, each period with another class than
+    /// the one before. Empty for a service that was never defined.
+    ///
+    /// What was never said before is not known: the first word on it counts for all of that time.
+    /// So a service whose tier is written down today was of that tier all along.
+    #[must_use]
+    pub fn class_periods(&self, service: &EntityRef) -> Vec<ClassPeriod> {
+        let mut periods: Vec<ClassPeriod> = Vec::new();
+        let Some(moments) = self.entities.get(service) else { return periods };
+        let defined: Vec<Option<&Service>> = moments.values().map(service_of).collect();
+        if defined.iter().all(Option::is_none) {
+            return periods;
+        }
+        let architectures = with_first_word(&defined, |it| it.architecture);
+        let runtimes = with_first_word(&defined, |it| it.runtime);
+        let tiers = with_first_word(&defined, |it| it.tier);
+        let said = architectures.zip(runtimes).zip(tiers);
+        for (number, (&at, ((architecture, runtime), tier))) in moments.keys().zip(said).enumerate()
+        {
+            let class = Class { architecture, runtime, tier };
+            if periods.last().is_none_or(|last| last.class != class) {
+                periods.push(ClassPeriod { from: (number > 0).then_some(at), class });
+            }
+        }
+        periods
+    }
+
     /// The groups that ever listed one of these users as a member, by name.
     fn groups_listing(&self, users: &BTreeSet<&EntityRef>) -> Vec<&EntityRef> {
         if users.is_empty() {
@@ -202,6 +240,24 @@ impl History {
         };
         named.or_else(listed).cloned()
     }
+}
+
+fn service_of(definition: &Option<Definition>) -> Option<&Service> {
+    match definition {
+        Some(Definition::Component(service)) => Some(service),
+        _ => None,
+    }
+}
+
+/// What each definition says, and before the first that says anything, what that one says.
+fn with_first_word<T: Copy>(
+    definitions: &[Option<&Service>],
+    of: impl Fn(&Service) -> Option<T>,
+) -> impl Iterator<Item = Option<T>> {
+    let said: Vec<Option<T>> = definitions.iter().map(|it| it.and_then(&of)).collect();
+    let first = said.iter().position(Option::is_some).unwrap_or(0);
+    let word = said.get(first).copied().flatten();
+    said.into_iter().enumerate().map(move |(at, said)| if at < first { word } else { said })
 }
 
 /// The users who own what is defined.

@@ -382,3 +382,70 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn classes_have_names_of_their_own() {
+    let names: std::collections::BTreeSet<String> =
+        Class::all().map(|class| class.to_string()).collect();
+    assert_eq!(names.len(), 4 * 4 * 6);
+    assert_eq!(Class::all().filter(Class::is_unknown).count(), 1);
+    let class = Class {
+        architecture: Some(Architecture::Monolith),
+        runtime: None,
+        tier: Tier::of("critical"),
+    };
+    assert_eq!(class.to_string(), "monolith,unknown,0");
+}
+
+#[test]
+fn filters_mean_any_of_the_values_and_all_of_the_kinds() {
+    let of = |tier: &str, runtime| Class { runtime, tier: Tier::of(tier), ..Class::default() };
+    let container = Some(Runtime::Container);
+    let classes = [of("0", container), of("1", None), of("2", container), Class::default()];
+    let matching = |filter: &ClassFilter| classes.map(|class| filter.matches(&class));
+    let mut filter = ClassFilter::default();
+    assert!(filter.is_any());
+    assert_eq!(matching(&filter), [true; 4]);
+    filter.tiers = [Tier::of("0"), Tier::of("1")].into();
+    assert_eq!(matching(&filter), [true, true, false, false]);
+    filter.runtimes = [container].into();
+    assert_eq!(matching(&filter), [true, false, false, false]);
+    filter = ClassFilter { runtimes: [None].into(), ..ClassFilter::default() };
+    assert_eq!(matching(&filter), [false, true, false, true]);
+}
+
+#[test]
+fn the_first_word_on_a_service_counts_for_the_time_before() {
+    let mut history = History::default();
+    let entity = reference(Kind::Component, "shop");
+    let mut define = |at, said: Option<(Option<Architecture>, &str)>| {
+        let definition = said.map(|(architecture, tier)| {
+            Definition::Component(Service {
+                architecture,
+                tier: Tier::of(tier),
+                ..service("shop", "a")
+            })
+        });
+        history.add(Change { entity: entity.clone(), at, definition });
+    };
+    define(10, Some((None, "1")));
+    define(20, Some((Some(Architecture::Monolith), "1")));
+    define(30, Some((Some(Architecture::Microservice), "1")));
+    define(40, Some((None, "0")));
+    define(50, None);
+    let told: Vec<(Option<i64>, String)> = history
+        .class_periods(&entity)
+        .into_iter()
+        .map(|period| (period.from, period.class.to_string()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (None, "monolith,unknown,1".to_owned()),
+            (Some(30), "microservice,unknown,1".to_owned()),
+            (Some(40), "unknown,unknown,0".to_owned()),
+            (Some(50), "unknown,unknown,unknown".to_owned()),
+        ]
+    );
+    assert_eq!(history.class_periods(&reference(Kind::Component, "none")), []);
+}

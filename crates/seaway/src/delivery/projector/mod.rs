@@ -22,7 +22,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
+pub(crate) use rollup::{ORGANIZATION, scope_of_class, scope_of_group, scope_of_service};
 pub(crate) use store::VIEWS;
 
 use crate::error::Error;

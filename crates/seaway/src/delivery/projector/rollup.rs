@@ -4,9 +4,13 @@
 //! A group's summary of a day is the sum of those of the services that it, or a group under it,
 //! owned on that day. It is kept by differences: what a service's summary gained or lost is added
 //! to the sums, so the cost is that of what changed.
+//!
+//! Beside the sum of all its services, a group has one of those of each [`Class`], so that a report
+//! of some classes is a merge of few sums. Services of which the catalog says nothing have none of
+//! their own: they are what remains when the others are taken away.
 
 use super::store::SummaryRow;
-use seaway_core::catalog::{Catalog, EntityRef, History, Kind, Service};
+use seaway_core::catalog::{Catalog, Class, EntityRef, History, Kind, Service};
 use seaway_core::delivery::summary::{Day, DaySummary, Days, day_summaries};
 use seaway_core::delivery::view::ServiceView;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -27,6 +31,11 @@ pub(crate) fn scope_of_group(group: &EntityRef) -> String {
     format!("group {}/{}", group.namespace(), group.name())
 }
 
+/// The scope of the services of a class within a scope.
+pub(crate) fn scope_of_class(scope: &str, class: &Class) -> String {
+    format!("{scope} {class}")
+}
+
 /// Who owned which service when, by the history of the catalog.
 pub(super) struct Owners<'a> {
     history: &'a History,
@@ -35,8 +44,8 @@ pub(super) struct Owners<'a> {
     group_moments: BTreeSet<i64>,
     /// The groups at moments that were asked for.
     groups: HashMap<i64, Catalog>,
-    /// By service, the periods of its owners: the first moment and the scopes of group and
-    /// ancestors.
+    /// By service, the periods of its owners and classes: the first moment and the scopes of group
+    /// and ancestors, each also with the class.
     periods: HashMap<String, Vec<(i64, Vec<String>)>>,
 }
 
@@ -65,16 +74,29 @@ impl<'a> Owners<'a> {
     }
 
     fn find_periods(&mut self, service: &str) -> Vec<(i64, Vec<String>)> {
-        let owned = entity_of(service).map(|entity| self.history.owner_periods(&entity));
+        let entity = entity_of(service);
+        let owned = entity.as_ref().map(|entity| self.history.owner_periods(entity));
+        let classes = entity.map(|entity| self.history.class_periods(&entity)).unwrap_or_default();
+        let classes: Vec<(i64, Class)> =
+            classes.iter().map(|it| (it.from.unwrap_or(i64::MIN), it.class)).collect();
         let mut periods: Vec<(i64, Vec<String>)> = Vec::new();
         for period in owned.unwrap_or_default() {
             let (first, end) = (period.from.unwrap_or(i64::MIN), period.to.unwrap_or(i64::MAX));
             // Groups move under other groups, too.
             let later = first.saturating_add(1);
             let moved = self.group_moments.range(later..end.max(later));
-            let starts: Vec<i64> = std::iter::once(first).chain(moved.copied()).collect();
+            let is_within = |at: &i64| (later..end.max(later)).contains(at);
+            let classed = classes.iter().map(|&(from, _)| from).filter(is_within);
+            let starts: BTreeSet<i64> =
+                std::iter::once(first).chain(moved.copied()).chain(classed).collect();
             for from in starts {
-                let scopes = self.chain(period.group.as_ref(), from);
+                let mut scopes = self.chain(period.group.as_ref(), from);
+                let class = classes.partition_point(|&(since, _)| since <= from).checked_sub(1);
+                let class = class.and_then(|at| classes.get(at)).map(|(_, class)| class);
+                if let Some(class) = class.filter(|class| !class.is_unknown()) {
+                    let classed = scopes.iter().map(|scope| scope_of_class(scope, class));
+                    scopes.extend(classed.collect::<Vec<_>>());
+                }
                 if periods.last().is_none_or(|(_, last)| *last != scopes) {
                     periods.push((from, scopes));
                 }

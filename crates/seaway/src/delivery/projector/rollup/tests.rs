@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use seaway_core::catalog::Change;
+use seaway_core::catalog::{Change, Definition};
 use seaway_core::delivery::attribution::DeploymentKind;
 use seaway_core::delivery::measured::Status;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, Milestones};
@@ -88,11 +88,18 @@ fn views() -> impl Strategy<Value = ServiceView> {
 /// An entity that is defined or taken out.
 fn catalog_changes() -> impl Strategy<Value = Change> {
     let groups = || prop::sample::select(GROUPS.to_vec());
-    let component = (prop::sample::select(SERVICES.to_vec()), groups(), any::<bool>()).prop_map(
-        |(name, owner, by_user)| {
-            let owner = if by_user { "user:default/jane" } else { owner };
+    let owner = (groups(), any::<bool>())
+        .prop_map(|(group, by_user)| if by_user { "user:default/jane" } else { group });
+    let class = (
+        prop::sample::select(vec![None, None, Some("monolith"), Some("function")]),
+        prop::sample::select(vec![None, Some("vm")]),
+        prop::sample::select(vec![None, Some(0), Some(3)]),
+    );
+    let component = (prop::sample::select(SERVICES.to_vec()), owner, class).prop_map(
+        |(name, owner, (architecture, runtime, tier))| {
             json!({"kind": "component", "entity": format!("component:default/{name}"),
-                "name": name, "owner": group_or(owner)})
+                "name": name, "owner": group_or(owner),
+                "architecture": architecture, "runtime": runtime, "tier": tier})
         },
     );
     let group = (groups(), prop::option::of(groups()), any::<bool>()).prop_map(
@@ -182,26 +189,61 @@ impl Stored {
     }
 }
 
+/// The class of a service at a moment: what the catalog said then, or else, if it had never said
+/// anything before, what it first said later.
+fn class_at(changes: &BTreeMap<i64, Option<Definition>>, moment: i64) -> Class {
+    fn word<T: Copy>(
+        changes: &BTreeMap<i64, Option<Definition>>,
+        moment: i64,
+        of: fn(&Service) -> Option<T>,
+    ) -> Option<T> {
+        let said = |definition: &Option<Definition>| match definition {
+            Some(Definition::Component(service)) => of(service),
+            _ => None,
+        };
+        match changes.range(..=moment).any(|(_, it)| said(it).is_some()) {
+            true => changes.range(..=moment).next_back().and_then(|(_, it)| said(it)),
+            false => changes.values().find_map(said),
+        }
+    }
+    Class {
+        architecture: word(changes, moment, |it| it.architecture),
+        runtime: word(changes, moment, |it| it.runtime),
+        tier: word(changes, moment, |it| it.tier),
+    }
+}
+
 /// The same from the last view of each service and the catalog at the end of each day.
 fn anew(steps: &[Step], days: &Days) -> BTreeMap<(String, i64), Vec<u8>> {
     let mut history = History::default();
     let mut views: BTreeMap<&str, &ServiceView> = BTreeMap::new();
+    let mut defined: BTreeMap<&EntityRef, BTreeMap<i64, Option<Definition>>> = BTreeMap::new();
     for step in steps {
         match step {
             Step::Computed(service, view) => drop(views.insert(service, view)),
-            Step::Changed(change) => history.add(change.clone()),
+            Step::Changed(change) => {
+                let known =
+                    defined.entry(&change.entity).or_default().entry(change.at).or_default();
+                *known = std::mem::take(known).max(change.definition.clone());
+                history.add(change.clone());
+            }
         }
     }
     let mut sums: BTreeMap<(String, i64), DaySummary> = BTreeMap::new();
     for (service, view) in views {
         for (day, summary) in day_summaries(view, days) {
-            let catalog = history.at(days.start(day.next()) - 1);
+            let last = days.start(day.next()) - 1;
+            let catalog = history.at(last);
             let entity = EntityRef::new(Kind::Component, "default", service).unwrap();
             let owner = catalog.service(&entity).and_then(|it| catalog.group_of(it));
             let groups =
                 owner.into_iter().flat_map(|it| [it].into_iter().chain(catalog.ancestors(it)));
+            let class = defined.get(&entity).map(|it| class_at(it, last)).unwrap_or_default();
             let scopes = groups.map(scope_of_group).chain([ORGANIZATION.to_owned()]);
-            for scope in scopes.chain([scope_of_service(service)]) {
+            let scopes: Vec<String> = scopes.collect();
+            let classed = scopes.iter().map(|scope| scope_of_class(scope, &class));
+            let classed: Vec<String> = classed.filter(|_| !class.is_unknown()).collect();
+            for scope in scopes.into_iter().chain(classed).chain([scope_of_service(service)]) {
                 sums.entry((scope, i64::from(day.0))).or_default().merge(&summary);
             }
         }
