@@ -2,7 +2,9 @@
 
 use crate::ledger::{Database, Error};
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
+use std::collections::HashMap;
+use std::fmt;
 
 /// What reads the views.
 #[derive(Debug, Clone)]
@@ -61,6 +63,19 @@ pub(crate) struct After {
     pub(crate) key: String,
 }
 
+impl Kept {
+    /// Where the rows after it begin.
+    pub(crate) fn after(&self) -> After {
+        After { at: self.at, key: self.key.clone() }
+    }
+}
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.at, self.key)
+    }
+}
+
 /// Findings of one service and kind: service, kind, how many, and the last subject.
 pub(crate) type Unread = (String, String, i64, String);
 
@@ -89,6 +104,12 @@ impl Store {
         Ok(rows.into_iter().map(service_row).collect())
     }
 
+    /// The names of all services.
+    pub(crate) async fn service_names(&self) -> Result<Vec<String>, Error> {
+        let rows: Vec<(String,)> = self.rows("SELECT service FROM services", &[]).await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
     /// One service.
     pub(crate) async fn service(&self, service: &str) -> Result<Option<ServiceRow>, Error> {
         let sql = "SELECT service, catalogued, repository, newest FROM services WHERE service = $1";
@@ -104,40 +125,67 @@ impl Store {
         Ok(row.0)
     }
 
-    /// The summaries of a scope from one day on up to another.
+    /// The summaries of some scopes from one day on up to another.
     pub(crate) async fn summaries(
         &self,
-        scope: &str,
+        scopes: &[String],
         since: i64,
         until: i64,
     ) -> Result<Vec<SummaryOfDay>, Error> {
-        let sql = "SELECT day, body FROM summaries \
-                   WHERE scope = $1 AND day >= $2 AND day <= $3 ORDER BY day";
-        Ok(sqlx::query_as(sql)
-            .bind(scope)
-            .bind(since)
-            .bind(until)
-            .fetch_all(self.database.pool())
-            .await?)
+        let filter = "day >= $1 AND day <= $2";
+        self.of_scopes("SELECT day, body", filter, &[since, until], scopes, "").await
     }
 
-    /// The summaries of a scope before a day in which changes are open.
+    /// The summaries of some scopes before a day in which changes are open.
     pub(crate) async fn open_before(
         &self,
-        scope: &str,
+        scopes: &[String],
         day: i64,
     ) -> Result<Vec<SummaryOfDay>, Error> {
-        let sql = "SELECT day, body FROM summaries \
-                   WHERE scope = $1 AND day < $2 AND open > 0 ORDER BY day";
-        Ok(sqlx::query_as(sql).bind(scope).bind(day).fetch_all(self.database.pool()).await?)
+        self.of_scopes("SELECT day, body", "day < $1 AND open > 0", &[day], scopes, "").await
     }
 
-    /// The first day of a scope on which anything was deployed.
-    pub(crate) async fn first_deployment(&self, scope: &str) -> Result<Option<i64>, Error> {
-        let sql = "SELECT MIN(day) FROM summaries WHERE scope = $1 AND deployments > 0";
-        let row: (Option<i64>,) =
-            sqlx::query_as(sql).bind(scope).fetch_one(self.database.pool()).await?;
-        Ok(row.0)
+    /// The first day on which anything was deployed in some scopes; what was deployed in `taken` is
+    /// taken away from that.
+    pub(crate) async fn first_deployment(
+        &self,
+        scopes: &[String],
+        taken: &[String],
+    ) -> Result<Option<i64>, Error> {
+        if taken.is_empty() {
+            let rows: Vec<(Option<i64>,)> =
+                self.of_scopes("SELECT MIN(day)", "deployments > 0", &[], scopes, "").await?;
+            return Ok(rows.into_iter().find_map(|row| row.0));
+        }
+        let select = "SELECT day, CAST(SUM(deployments) AS BIGINT)";
+        let (filter, tail) = ("deployments > 0", "GROUP BY day");
+        let taken: Vec<(i64, i64)> = self.of_scopes(select, filter, &[], taken, tail).await?;
+        let taken: HashMap<i64, i64> = taken.into_iter().collect();
+        let days: Vec<(i64, i64)> = self.of_scopes(select, filter, &[], scopes, tail).await?;
+        let left = days.into_iter().filter(|(day, count)| taken.get(day) != Some(count));
+        Ok(left.map(|(day, _)| day).min())
+    }
+
+    /// What of the summaries of some scopes fits a condition on `numbers`.
+    async fn of_scopes<T>(
+        &self,
+        select: &str,
+        condition: &str,
+        numbers: &[i64],
+        scopes: &[String],
+        tail: &str,
+    ) -> Result<Vec<T>, Error>
+    where
+        T: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        let places = (1..=scopes.len()).map(|number| format!("${}", numbers.len() + number));
+        let places = places.collect::<Vec<_>>().join(", ");
+        let sql =
+            format!("{select} FROM summaries WHERE {condition} AND scope IN ({places}) {tail}");
+        let query = sqlx::query_as(AssertSqlSafe(sql));
+        let query = numbers.iter().fold(query, |query, number| query.bind(*number));
+        let query = scopes.iter().fold(query, |query, scope| query.bind(scope.as_str()));
+        Ok(query.fetch_all(self.database.pool()).await?)
     }
 
     /// Changes of a service by the moment they were merged, newest first.
@@ -168,9 +216,10 @@ impl Store {
                  ORDER BY COALESCE(authored_at, 0), change LIMIT $4"
             }
             None => {
-                "SELECT service, COALESCE(authored_at, 0), change, body FROM changes \
-                 WHERE status = 'waiting' AND (COALESCE(authored_at, 0), change) > ($1, $2) \
-                 ORDER BY COALESCE(authored_at, 0), change LIMIT $3"
+                "SELECT service, COALESCE(authored_at, 0), change || ' ' || service, body \
+                 FROM changes WHERE status = 'waiting' \
+                 AND (COALESCE(authored_at, 0), change || ' ' || service) > ($1, $2) \
+                 ORDER BY COALESCE(authored_at, 0), change || ' ' || service LIMIT $3"
             }
         };
         self.page(sql, service, after, limit).await

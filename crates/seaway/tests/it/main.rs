@@ -8,6 +8,7 @@
 
 mod catalog;
 mod filling;
+mod filters;
 mod forge;
 mod govuk;
 mod interrupt;

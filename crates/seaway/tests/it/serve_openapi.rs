@@ -381,6 +381,16 @@ fn every_answer_is_as_the_document_says() {
                 get(wrong, 400);
             }
         }
+        if parameters.contains_key("tier") {
+            for filter in ["tier=1", "tier=high&tier=unknown&runtime=vm", "architecture=unknown"] {
+                get(filter, 200);
+            }
+            for wrong in ["tier=5", "tier=", "architecture=Function", "runtime=vm&runtime=none"] {
+                get(wrong, 400);
+            }
+        } else if path.starts_with("/api/") {
+            get("tier=1", 400);
+        }
         if parameters.contains_key("limit") {
             for wrong in ["limit=0", "limit=1001", "limit=many", "after=%00"] {
                 get(wrong, 400);

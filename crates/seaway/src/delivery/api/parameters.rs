@@ -1,5 +1,6 @@
 //! What the URL of a report may say.
 
+use super::filter::FILTERS;
 use crate::app::App;
 use crate::delivery::store::After;
 use crate::problem::Problem;
@@ -33,9 +34,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T
     }
 }
 
-/// The parameters of a URL, each known and given once.
+/// The parameters of a URL: each known, and given once unless it filters.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(BTreeMap<String, String>);
+pub(super) struct Parameters(BTreeMap<String, Vec<String>>);
 
 impl Parameters {
     /// Reads the query of a URL, which may name `allowed` parameters and `position`.
@@ -54,7 +55,7 @@ impl Parameters {
         )
         .map_err(|_| malformed())?
         .0;
-        let mut all = BTreeMap::new();
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in pairs {
             if !allowed.contains(&name.as_str()) {
                 let known = match allowed {
@@ -67,15 +68,22 @@ impl Parameters {
             if value.contains('\0') {
                 return Err(malformed());
             }
-            if all.insert(name.clone(), value).is_some() {
+            let values = all.entry(name.clone()).or_default();
+            if !values.is_empty() && !FILTERS.contains(&name.as_str()) {
                 return Err(Problem::bad_request(format!("{name} is given twice")));
             }
+            values.push(value);
         }
         Ok(Self(all))
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.values(name).first().map(String::as_str)
+    }
+
+    /// All values of a parameter that filters.
+    pub(super) fn values(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// A day: `2026-01-31`.

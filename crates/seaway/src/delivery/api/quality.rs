@@ -1,8 +1,10 @@
 //! What could not be linked or understood, and how to mend it.
 
+use super::filter::{FILTERS, Wanted};
 use super::parameters::Parameters;
 use super::rows::Page;
 use crate::app::App;
+use crate::delivery::store::Finding as Unlinked;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -193,7 +195,8 @@ pub(crate) async fn findings(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let parameters = Parameters::of(query.as_deref(), &["kind", "after", "limit"])?;
+    let others = [&FILTERS[..], &["kind", "after", "limit"]].concat();
+    let parameters = Parameters::of(query.as_deref(), &others)?;
     parameters.wait(&app).await?;
     let Some(kind) = parameters.text("kind") else {
         return Err(Problem::bad_request("the parameter kind is missing")
@@ -202,9 +205,15 @@ pub(crate) async fn findings(
     let limit = parameters.limit()?;
     let after = parameters.text("after").unwrap_or_default();
     let after = after.split_once('\n').unwrap_or((after, ""));
-    let found = app.store.findings(kind, after, limit).await?;
-    let full = found.len() as i64 == limit;
-    let next = found.last().filter(|_| full).map(|it| format!("{}\n{}", it.service, it.subject));
+    let after = (after.0.to_owned(), after.1.to_owned());
+    let wanted = Wanted::of(&app, &parameters)?;
+    let mut page = wanted.page::<Unlinked>(after, limit);
+    while let Some(((service, subject), portion)) = page.needs() {
+        let found = app.store.findings(kind, (service, subject), portion).await?;
+        page.take(found);
+    }
+    let (found, next) = page.done();
+    let next = next.map(|(service, subject)| format!("{service}\n{subject}"));
     let rows = found.into_iter().map(|row| Finding {
         service: row.service,
         kind: row.kind,

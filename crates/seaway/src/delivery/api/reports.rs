@@ -1,16 +1,19 @@
 //! The figures: of the organization, of a group, of a service.
 
+use super::filter::{FILTERS, Told, Wanted};
 use super::parameters::{Names, Parameters};
 use super::rows::known_service;
 use crate::app::App;
-use crate::delivery::projector::{ORGANIZATION, scope_of_group, scope_of_service};
+use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
 use crate::delivery::store::ServiceRow;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use seaway_core::catalog::{self, Architecture, Catalog, EntityRef, Kind, Runtime, Tier};
+use seaway_core::catalog::{
+    self, Architecture, Catalog, ClassFilter, EntityRef, Kind, Runtime, Tier,
+};
 use seaway_core::delivery::rollup::{self, Question, Report, Scope, ScopeKind};
-use seaway_core::delivery::summary::{Day, DaySummary};
+use seaway_core::delivery::summary::Day;
 use seaway_core::time::Time;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,51 +24,61 @@ const SPAN: [&str; 2] = ["since", "until"];
 /// All days.
 const DAYS: std::ops::Range<i64> = i32::MIN as i64..i32::MAX as i64;
 
-/// Makes the report of a scope.
-async fn report(
-    app: &App,
-    query: Option<&str>,
-    kind: ScopeKind,
-    name: &str,
-    scope: &str,
-) -> Result<Report, Problem> {
-    let parameters = Parameters::of(query, &SPAN)?;
-    let (since, until) = (parameters.day("since")?, parameters.day("until")?);
-    if let (Some(since), Some(until)) = (since, until)
-        && since >= until
-    {
-        return Err(Problem::bad_request("since is not before until").hint("swap them"));
-    }
-    parameters.wait(app).await?;
-    let as_of = app.store.newest().await?.unwrap_or(0);
-    let first = since.map_or(DAYS.start, |day| i64::from(day.0));
-    let last = until.map_or(DAYS.end, |day| i64::from(day.0));
-    let mut rows = app.store.open_before(scope, first).await?;
-    rows.extend(app.store.summaries(scope, first, last).await?);
-    let first_deployment = app.store.first_deployment(scope).await?;
-    let (days, name) = (Arc::clone(&app.days), name.to_owned());
-    let work = move || {
-        let summaries = summaries(&rows)?;
-        let question = Question {
-            scope: Scope { kind, name },
-            since,
-            until,
-            as_of,
-            days: &days,
-            first_deployment: first_deployment.and_then(Day::of_number),
-        };
-        Some(rollup::report(question, summaries))
-    };
-    tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
-        tracing::error!(scope, "a summary of the views cannot be read");
-        Problem::failed("a summary of the views cannot be read").hint("run seaway rebuild")
-    })
+/// What the URL of a report asks for.
+struct Asked {
+    since: Option<Day>,
+    until: Option<Day>,
+    filter: ClassFilter,
 }
 
-fn summaries(rows: &[(i64, Vec<u8>)]) -> Option<BTreeMap<Day, DaySummary>> {
-    rows.iter()
-        .map(|(day, body)| Some((Day::of_number(*day)?, DaySummary::decode(body)?)))
-        .collect()
+impl Asked {
+    /// Reads a query, which may name `others` beside a span, and waits as it says.
+    async fn of(app: &App, query: Option<&str>, others: &[&str]) -> Result<Self, Problem> {
+        let parameters = Parameters::of(query, &[&SPAN[..], others].concat())?;
+        let (since, until) = (parameters.day("since")?, parameters.day("until")?);
+        if let (Some(since), Some(until)) = (since, until)
+            && since >= until
+        {
+            return Err(Problem::bad_request("since is not before until").hint("swap them"));
+        }
+        let filter = parameters.filter()?;
+        parameters.wait(app).await?;
+        Ok(Self { since, until, filter })
+    }
+
+    /// Makes the report of a scope.
+    async fn report(&self, app: &App, named: Scope, scope: String) -> Result<Report, Problem> {
+        let (since, until) = (self.since, self.until);
+        let as_of = app.store.newest().await?.unwrap_or(0);
+        let first = since.map_or(DAYS.start, |day| i64::from(day.0));
+        let last = until.map_or(DAYS.end, |day| i64::from(day.0));
+        let Parts { added, taken } = Parts::of(scope, &self.filter);
+        let first_deployment = app.store.first_deployment(&added, &taken).await?;
+        let mut rows = [Vec::new(), Vec::new()];
+        for (rows, scopes) in rows.iter_mut().zip([&added, &taken]) {
+            if !scopes.is_empty() {
+                *rows = app.store.open_before(scopes, first).await?;
+                rows.extend(app.store.summaries(scopes, first, last).await?);
+            }
+        }
+        let days = Arc::clone(&app.days);
+        let work = move || {
+            let summaries = merge(&rows[0], &rows[1])?;
+            let question = Question {
+                scope: named,
+                since,
+                until,
+                as_of,
+                days: &days,
+                first_deployment: first_deployment.and_then(Day::of_number),
+            };
+            Some(rollup::report(question, summaries))
+        };
+        tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
+            tracing::error!(?added, "a summary of the views cannot be read");
+            Problem::failed("a summary of the views cannot be read").hint("run seaway rebuild")
+        })
+    }
 }
 
 /// What the figures of a report rest on.
@@ -85,16 +98,24 @@ impl Basis {
         Self { services, approximate_services, incident_window_seconds }
     }
 
-    /// Of all services.
-    async fn of_all(app: &App) -> Result<Self, Problem> {
-        let services = usize::try_from(app.store.service_counts().await?.0).unwrap_or(0);
-        Ok(Self::of(app, services, app.store.approximate().await?.len()))
+    /// Of all services that are wanted.
+    async fn of_all(app: &App, wanted: &Wanted) -> Result<Self, Problem> {
+        let services = match wanted.filter.is_any() {
+            true => usize::try_from(app.store.service_counts().await?.0).unwrap_or(0),
+            false => {
+                let names = app.store.service_names().await?;
+                names.iter().filter(|it| wanted.has(it)).count()
+            }
+        };
+        let approximate = app.store.approximate().await?;
+        Ok(Self::of(app, services, approximate.iter().filter(|it| wanted.has(it)).count()))
     }
 
-    /// Of the services that a group and the groups in it own now.
-    async fn of_group(app: &App, catalog: &Catalog, group: &EntityRef) -> Result<Self, Problem> {
-        let owned = catalog.services_under(group);
-        let owned: BTreeSet<String> = owned.iter().map(|it| name_of(&it.entity)).collect();
+    /// Of the wanted services that a group and the groups in it own now.
+    async fn of_group(app: &App, wanted: &Wanted, group: &EntityRef) -> Result<Self, Problem> {
+        let owned = wanted.catalog.services_under(group);
+        let owned = owned.iter().map(|it| name_of(&it.entity));
+        let owned: BTreeSet<String> = owned.filter(|it| wanted.has(it)).collect();
         let approximate = app.store.approximate().await?;
         let approximate = approximate.iter().filter(|it| owned.contains(*it)).count();
         Ok(Self::of(app, owned.len(), approximate))
@@ -110,6 +131,7 @@ impl Basis {
 struct OrganizationReport {
     #[serde(flatten)]
     report: Report,
+    filter: Told,
     basis: Basis,
 }
 
@@ -118,9 +140,12 @@ pub(crate) async fn organization(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let kind = ScopeKind::Organization;
-    let report = report(&app, query.as_deref(), kind, "organization", ORGANIZATION).await?;
-    Ok(Json(OrganizationReport { report, basis: Basis::of_all(&app).await? }))
+    let asked = Asked::of(&app, query.as_deref(), &FILTERS).await?;
+    let named = Scope { kind: ScopeKind::Organization, name: "organization".to_owned() };
+    let report = asked.report(&app, named, ORGANIZATION.to_owned()).await?;
+    let wanted = Wanted::new(&app, asked.filter);
+    let (filter, basis) = (Told::of(&wanted.filter), Basis::of_all(&app, &wanted).await?);
+    Ok(Json(OrganizationReport { report, filter, basis }))
 }
 
 /// A group with its place in the tree.
@@ -186,6 +211,7 @@ pub(crate) async fn groups(
 struct GroupReport {
     #[serde(flatten)]
     report: Report,
+    filter: Told,
     basis: Basis,
     /// `None` where the catalog does not have the group any more.
     group: Option<Group>,
@@ -197,23 +223,26 @@ pub(crate) async fn group(
     Names(group): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    Parameters::of(query.as_deref(), &SPAN)?.wait(&app).await?;
+    let asked = Asked::of(&app, query.as_deref(), &FILTERS).await?;
     let unknown = || {
         Problem::not_found(format!("there is no group {group}")).hint("/api/v1/groups names all")
     };
     let entity = EntityRef::parse(&group, Kind::Group, "default").map_err(|_| unknown())?;
     let scope = scope_of_group(&entity);
-    let (history, catalog) = (Arc::clone(&app.progress.borrow().catalog), latest(&app));
+    let history = Arc::clone(&app.progress.borrow().catalog);
+    let wanted = Wanted::new(&app, asked.filter.clone());
+    let catalog = &wanted.catalog;
     // A group that is gone has its past still, and one that no file defines may own services.
     let is_known = history.knows(&entity) || catalog.services_of_group(&entity).next().is_some();
-    if !is_known && app.store.summaries(&scope, DAYS.start, DAYS.end).await?.is_empty() {
+    let all = [scope.clone()];
+    if !is_known && app.store.summaries(&all, DAYS.start, DAYS.end).await?.is_empty() {
         return Err(unknown());
     }
-    let name = name_of(&entity);
-    let report = report(&app, query.as_deref(), ScopeKind::Group, &name, &scope).await?;
-    let basis = Basis::of_group(&app, &catalog, &entity).await?;
-    let group = catalog.group(&entity).map(|group| Group::of(&catalog, group));
-    Ok(Json(GroupReport { report, basis, group }))
+    let named = Scope { kind: ScopeKind::Group, name: name_of(&entity) };
+    let report = asked.report(&app, named, scope).await?;
+    let basis = Basis::of_group(&app, &wanted, &entity).await?;
+    let group = catalog.group(&entity).map(|group| Group::of(catalog, group));
+    Ok(Json(GroupReport { report, filter: Told::of(&wanted.filter), basis, group }))
 }
 
 /// A service, with what the catalog says of it now.
@@ -280,13 +309,18 @@ pub(crate) async fn services(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let parameters = Parameters::of(query.as_deref(), &["after", "limit"])?;
+    let others = [&FILTERS[..], &["after", "limit"]].concat();
+    let parameters = Parameters::of(query.as_deref(), &others)?;
     parameters.wait(&app).await?;
-    let limit = parameters.limit()?;
-    let rows = app.store.services(parameters.text("after").unwrap_or_default(), limit).await?;
-    let next = rows.last().filter(|_| rows.len() as i64 == limit).map(|row| row.service.clone());
-    let catalog = latest(&app);
-    let rows = rows.into_iter().map(|row| Service::of(&catalog, row)).collect();
+    let (after, limit) = (parameters.text("after").unwrap_or_default(), parameters.limit()?);
+    let wanted = Wanted::of(&app, &parameters)?;
+    let mut page = wanted.page::<ServiceRow>(after.to_owned(), limit);
+    while let Some((after, portion)) = page.needs() {
+        let found = app.store.services(after, portion).await?;
+        page.take(found);
+    }
+    let (rows, next) = page.done();
+    let rows = rows.into_iter().map(|row| Service::of(&wanted.catalog, row)).collect();
     Ok(Json(Services { rows, next }))
 }
 
@@ -305,10 +339,10 @@ pub(crate) async fn service(
     Names(service): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    Parameters::of(query.as_deref(), &SPAN)?.wait(&app).await?;
+    let asked = Asked::of(&app, query.as_deref(), &[]).await?;
     let row = known_service(&app, &service).await?;
-    let scope = scope_of_service(&service);
-    let report = report(&app, query.as_deref(), ScopeKind::Service, &service, &scope).await?;
+    let named = Scope { kind: ScopeKind::Service, name: service.clone() };
+    let report = asked.report(&app, named, scope_of_service(&service)).await?;
     let basis = Basis::of_service(&app, &service).await?;
     Ok(Json(ServiceReport { report, basis, service: Service::of(&latest(&app), row) }))
 }

@@ -1,5 +1,6 @@
 //! The rows behind the figures: changes, deployments, incidents.
 
+use super::filter::{FILTERS, Wanted};
 use super::parameters::{Names, Parameters};
 use crate::app::App;
 use crate::delivery::store::{After, Kept, ServiceRow};
@@ -221,7 +222,7 @@ fn page<R: DeserializeOwned, T>(
     of: impl Fn(String, R) -> T,
 ) -> Result<Page<T>, Problem> {
     let full = kept.len() as i64 == limit;
-    let next = kept.last().filter(|_| full).map(|last| format!("{} {}", last.at, last.key));
+    let next = kept.last().filter(|_| full).map(|last| last.after().to_string());
     let rows: Result<Vec<T>, Problem> =
         kept.into_iter().map(|kept| Ok(of(kept.service, read(&kept.body)?))).collect();
     Ok(Page { rows: rows?, next })
@@ -308,11 +309,24 @@ pub(crate) async fn waiting(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let asked = Asked::of(&app, query.as_deref(), &["service"], oldest()).await?;
-    let service = asked.parameters.text("service");
+    let others = [&FILTERS[..], &["service"]].concat();
+    let Asked { parameters, after, limit } =
+        Asked::of(&app, query.as_deref(), &others, oldest()).await?;
+    let wanted = Wanted::of(&app, &parameters)?;
+    let service = parameters.text("service");
     if let Some(service) = service {
         known_service(&app, service).await?;
     }
-    let kept = app.store.waiting(service, &asked.after, asked.limit).await?;
-    Ok(Json(page(kept, asked.limit, |service, row| Change::of(service, row, false))?))
+    let mut page = wanted.page::<Kept>(after, limit);
+    while let Some((after, portion)) = page.needs() {
+        let found = app.store.waiting(service, after, portion).await?;
+        page.take(found);
+    }
+    let (kept, next) = page.done();
+    let next = next.map(|after| after.to_string());
+    let rows: Result<Vec<Change>, Problem> = kept
+        .into_iter()
+        .map(|kept| Ok(Change::of(kept.service, read(&kept.body)?, false)))
+        .collect();
+    Ok(Json(Page { rows: rows?, next }))
 }

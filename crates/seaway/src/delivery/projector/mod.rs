@@ -14,6 +14,7 @@ mod follow;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod knowledge;
+mod parts;
 mod registry;
 mod rollup;
 mod rows;
@@ -22,7 +23,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use rollup::{ORGANIZATION, scope_of_class, scope_of_group, scope_of_service};
+pub(crate) use parts::{Parts, merge};
+pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
 pub(crate) use store::VIEWS;
 
 use crate::error::Error;

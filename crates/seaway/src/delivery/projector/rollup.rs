@@ -32,7 +32,7 @@ pub(crate) fn scope_of_group(group: &EntityRef) -> String {
 }
 
 /// The scope of the services of a class within a scope.
-pub(crate) fn scope_of_class(scope: &str, class: &Class) -> String {
+pub(super) fn scope_of_class(scope: &str, class: &Class) -> String {
     format!("{scope} {class}")
 }
 

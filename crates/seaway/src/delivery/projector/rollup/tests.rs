@@ -1,8 +1,9 @@
 //! Sums that are kept by differences, against sums that are made anew from all that there is.
 
+use super::super::parts::{Parts, merge};
 use super::*;
 use proptest::prelude::*;
-use seaway_core::catalog::{Change, Definition};
+use seaway_core::catalog::{Architecture, Change, ClassFilter, Definition, Runtime, Tier};
 use seaway_core::delivery::attribution::DeploymentKind;
 use seaway_core::delivery::measured::Status;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, Milestones};
@@ -145,6 +146,15 @@ impl Stored {
         own.map(|((_, day), body)| (*day, body.clone())).collect()
     }
 
+    /// The sums of some classes within a scope, as reports read them.
+    fn of_classes(&self, scope: &str, filter: &ClassFilter) -> Vec<(i64, Vec<u8>)> {
+        let Parts { added, taken } = Parts::of(scope.to_owned(), filter);
+        let rows = |scopes: Vec<String>| scopes.iter().flat_map(|it| self.of(it)).collect();
+        let (added, taken): (Vec<_>, Vec<_>) = (rows(added), rows(taken));
+        let days = merge(&added, &taken).unwrap();
+        days.into_iter().map(|(day, sum)| (i64::from(day.0), sum.encode())).collect()
+    }
+
     fn write(&mut self, rollup: RollUp) {
         let mut before = HashMap::new();
         for (scope, days) in rollup.sums() {
@@ -189,6 +199,27 @@ impl Stored {
     }
 }
 
+fn of_scope(sums: &BTreeMap<(String, i64), Vec<u8>>, scope: &str) -> Vec<(i64, Vec<u8>)> {
+    let own = sums.iter().filter(|((known, _), _)| known == scope);
+    own.map(|((_, day), body)| (*day, body.clone())).collect()
+}
+
+fn filters() -> impl Strategy<Value = ClassFilter> {
+    let architectures = vec![None, Some(Architecture::Monolith), Some(Architecture::Function)];
+    let runtimes = vec![None, Some(Runtime::Vm), Some(Runtime::Container)];
+    let tiers = vec![None, Tier::of("0"), Tier::of("3")];
+    (
+        prop::sample::subsequence(architectures, 0..=3),
+        prop::sample::subsequence(runtimes, 0..=2),
+        prop::sample::subsequence(tiers, 0..=3),
+    )
+        .prop_map(|(architectures, runtimes, tiers)| ClassFilter {
+            architectures: architectures.into_iter().collect(),
+            runtimes: runtimes.into_iter().collect(),
+            tiers: tiers.into_iter().collect(),
+        })
+}
+
 /// The class of a service at a moment: what the catalog said then, or else, if it had never said
 /// anything before, what it first said later.
 fn class_at(changes: &BTreeMap<i64, Option<Definition>>, moment: i64) -> Class {
@@ -215,6 +246,15 @@ fn class_at(changes: &BTreeMap<i64, Option<Definition>>, moment: i64) -> Class {
 
 /// The same from the last view of each service and the catalog at the end of each day.
 fn anew(steps: &[Step], days: &Days) -> BTreeMap<(String, i64), Vec<u8>> {
+    anew_of(steps, days, |_| true)
+}
+
+/// The same of those days of services on which these are of some classes.
+fn anew_of(
+    steps: &[Step],
+    days: &Days,
+    is_meant: impl Fn(&Class) -> bool,
+) -> BTreeMap<(String, i64), Vec<u8>> {
     let mut history = History::default();
     let mut views: BTreeMap<&str, &ServiceView> = BTreeMap::new();
     let mut defined: BTreeMap<&EntityRef, BTreeMap<i64, Option<Definition>>> = BTreeMap::new();
@@ -239,6 +279,9 @@ fn anew(steps: &[Step], days: &Days) -> BTreeMap<(String, i64), Vec<u8>> {
             let groups =
                 owner.into_iter().flat_map(|it| [it].into_iter().chain(catalog.ancestors(it)));
             let class = defined.get(&entity).map(|it| class_at(it, last)).unwrap_or_default();
+            if !is_meant(&class) {
+                continue;
+            }
             let scopes = groups.map(scope_of_group).chain([ORGANIZATION.to_owned()]);
             let scopes: Vec<String> = scopes.collect();
             let classed = scopes.iter().map(|scope| scope_of_class(scope, &class));
@@ -258,6 +301,7 @@ proptest! {
     #[test]
     fn sums_by_differences_are_the_sums_of_all_in_any_order(
         (steps, mixed) in steps().prop_flat_map(|it| (Just(it.clone()), Just(it).prop_shuffle())),
+        filter in filters(),
         west in any::<bool>(),
     ) {
         let zone = if west { "EST5EDT,M3.2.0,M11.1.0" } else { "UTC0" };
@@ -266,6 +310,11 @@ proptest! {
             let mut stored = Stored::default();
             steps.iter().for_each(|step| stored.take(step, &days));
             prop_assert_eq!(&stored.summaries, &anew(steps, &days));
+            let meant = anew_of(steps, &days, |class| filter.matches(class));
+            for scope in GROUPS.map(|group| format!("group default/{group}")) {
+                prop_assert_eq!(stored.of_classes(&scope, &filter), of_scope(&meant, &scope));
+            }
+            prop_assert_eq!(stored.of_classes(ORGANIZATION, &filter), of_scope(&meant, ORGANIZATION));
         }
     }
 }
