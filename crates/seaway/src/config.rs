@@ -10,6 +10,7 @@ use seaway_core::time::DAY;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const DEFAULTS: &str = include_str!("default.toml");
 
@@ -25,8 +26,10 @@ pub(crate) struct Config {
     pub(crate) incident_labels: Vec<String>,
     /// How long after a deployment an incident may open that belongs to it, in seconds.
     pub(crate) incident_window_seconds: i64,
-    /// Folders of the catalog.
+    /// Folders and repositories of the catalog.
     pub(crate) catalog_folders: Vec<PathBuf>,
+    /// How often repositories of the catalog that are named by a URL are fetched.
+    pub(crate) catalog_every: Duration,
     /// Where repositories are read: a path or a URL by name (`facts::repository_name`).
     pub(crate) repositories: BTreeMap<String, String>,
     /// Whether repositories that the catalog names are read over https.
@@ -108,6 +111,7 @@ struct Incidents {
 #[serde(deny_unknown_fields)]
 struct Catalog {
     folders: Vec<PathBuf>,
+    every_seconds: u32,
 }
 
 impl Config {
@@ -188,6 +192,7 @@ impl File {
             incident_labels: self.incidents.labels,
             incident_window_seconds: i64::from(self.incidents.window_days) * DAY,
             catalog_folders: self.catalog.folders,
+            catalog_every: Duration::from_secs(self.catalog.every_seconds.max(1).into()),
             repositories: self
                 .repositories
                 .into_iter()

@@ -2,7 +2,7 @@
 
 use crate::app::{App, Clock, Opened, PlaceArguments, Secrets};
 use crate::backfill::Schedule;
-use crate::catalog::Watcher;
+use crate::catalog::{Source, Watcher, names_of};
 use crate::config::Config;
 use crate::delivery::projector::Progress;
 use crate::error::Error;
@@ -17,9 +17,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use seaway_core::catalog::History;
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,22 +42,29 @@ pub(crate) struct Serve {
     /// The address to listen on; loopback only, until there is sign-in
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7700")]
     listen: SocketAddr,
-    /// A folder with files of the catalog; may be given several times [default: $SEAWAY_CATALOG, or
-    /// catalog.folders of the configuration]
+    /// A folder with files of the catalog, or a repository: git+URL#BRANCH:FOLDER; may be given
+    /// several times [default: $SEAWAY_CATALOG, or catalog.folders of the configuration]
     #[arg(long, value_name = "DIR")]
-    catalog: Vec<PathBuf>,
+    catalog: Vec<OsString>,
 }
 
 impl Serve {
-    /// The folders of the catalog.
-    fn catalog_folders(&self, config: &Config) -> Vec<PathBuf> {
-        if !self.catalog.is_empty() {
-            return self.catalog.clone();
-        }
-        match std::env::var_os("SEAWAY_CATALOG").filter(|folders| !folders.is_empty()) {
-            Some(folders) => std::env::split_paths(&folders).collect(),
-            None => config.catalog_folders.clone(),
-        }
+    /// Where the files of the catalog are.
+    fn catalog_sources(&self, config: &Config) -> Result<Vec<Source>, Error> {
+        let named = || std::env::var_os("SEAWAY_CATALOG").filter(|names| !names.is_empty());
+        let names = match (&self.catalog[..], named()) {
+            ([], Some(names)) => names_of(&names),
+            ([], None) => config.catalog_folders.iter().cloned().map(OsString::from).collect(),
+            (given, _) => given.to_vec(),
+        };
+        let copies = self.place.folder().join("catalog");
+        let source = |name: &OsString| {
+            Source::of(name, &copies, config.catalog_every).map_err(|wrong| {
+                let what = format!("{} cannot be a catalog: {wrong}", name.to_string_lossy());
+                Error::input(what, "write git+URL#BRANCH:FOLDER, or the path of a folder")
+            })
+        };
+        names.iter().map(source).collect()
     }
 }
 
@@ -66,14 +73,10 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     check_address(arguments.listen)?;
     log_to_stderr();
     let config = Arc::new(arguments.place.config()?);
+    let sources = arguments.catalog_sources(&config)?;
     let opened = Opened::at(&arguments.place.place()).await?;
     let projector = opened.projector(&config).await?;
-    let watcher = watcher(
-        arguments.catalog_folders(&config),
-        opened.ledger.clone(),
-        projector.progress(),
-        clock,
-    );
+    let watcher = watcher(sources, opened.ledger.clone(), projector.progress(), clock);
     let app = Arc::new(App::new(
         &opened,
         &config,
@@ -123,10 +126,10 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     served
 }
 
-/// What watches the catalog's folders. What the log has of the catalog is known from the views once
+/// What watches the catalog's sources. What the log has of the catalog is known from the views once
 /// they have come as far as the log.
 fn watcher(
-    folders: Vec<PathBuf>,
+    sources: Vec<Source>,
     ledger: Ledger,
     progress: watch::Receiver<Progress>,
     clock: Clock,
@@ -138,7 +141,7 @@ fn watcher(
             there.ok().map(|progress| Arc::clone(&progress.catalog))
         })
     };
-    Watcher::new(folders, ledger, known, clock)
+    Watcher::new(sources, ledger, known, clock)
 }
 
 /// The catalog as the log has it, when it is known.

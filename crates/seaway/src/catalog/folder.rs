@@ -9,19 +9,26 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Files of a catalog.
-const FILES_MAX: usize = 10_000;
+pub(super) const FILES_MAX: usize = 10_000;
 /// Files and folders that are looked at, whether or not they belong to the catalog.
 const LOOKED_AT_MAX: usize = 1_000_000;
 /// Bytes of all files together.
-const TOTAL_MAX: u64 = 128 * 1024 * 1024;
+pub(super) const TOTAL_MAX: u64 = 128 * 1024 * 1024;
 
 /// Tells whether anything in a folder may have changed: made of the paths, sizes and times of all
 /// files of the catalog, without reading them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 32]);
 
+impl Fingerprint {
+    /// The fingerprint of what a text says by itself, such as the hash of a commit.
+    pub(super) fn of(text: &[u8]) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+}
+
 /// The files of a folder, as they were read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Files {
     /// The path of each in the folder, and its text; by path.
     pub(crate) texts: Vec<(String, String)>,
@@ -97,17 +104,34 @@ fn read(found: &Found) -> Result<String, Problem> {
     }
 }
 
+/// What is wrong with a file that is too large.
+pub(super) fn too_large(file: &str) -> Problem {
+    let text = format!("the file is larger than {FILE_MAX} bytes: split it");
+    Problem { file: file.to_owned(), line: 0, text }
+}
+
 /// The text of a file; why it has none, where it is too large or no UTF-8.
-fn text_of(file: &str, bytes: Vec<u8>) -> Result<String, Problem> {
-    let problem = |line, text: String| Problem { file: file.to_owned(), line, text };
+pub(super) fn text_of(file: &str, bytes: Vec<u8>) -> Result<String, Problem> {
     if bytes.len() > FILE_MAX {
-        return Err(problem(0, format!("the file is larger than {FILE_MAX} bytes: split it")));
+        return Err(too_large(file));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        problem(line, "this is not UTF-8: save the file as UTF-8".to_owned())
+        let text = "this is not UTF-8: save the file as UTF-8".to_owned();
+        Problem { file: file.to_owned(), line, text }
     })
+}
+
+/// Whether a file or folder of this name is left out.
+pub(super) fn is_hidden(name: &[u8]) -> bool {
+    name.starts_with(b".")
+}
+
+/// Whether a file of this name is one of the catalog.
+pub(super) fn is_file(name: &str) -> bool {
+    let is_yaml = Path::new(name).extension().is_some_and(|it| it == "yaml" || it == "yml");
+    is_yaml && !is_hidden(name.as_bytes())
 }
 
 /// The files of the catalog by name.
@@ -172,15 +196,14 @@ enum Look {
 }
 
 fn look_at(root: &Path, entry: &DirEntry) -> io::Result<Look> {
-    if entry.file_name().as_encoded_bytes().starts_with(b".") {
+    if is_hidden(entry.file_name().as_encoded_bytes()) {
         return Ok(Look::Other);
     }
     let path = entry.path();
     if entry.file_type()?.is_dir() {
         return Ok(Look::Folder(path));
     }
-    let is_yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
-    if !is_yaml || !path.canonicalize()?.starts_with(root) {
+    if !is_file(&entry.file_name().to_string_lossy()) || !path.canonicalize()?.starts_with(root) {
         return Ok(Look::Other);
     }
     let metadata = path.metadata()?;

@@ -1,7 +1,7 @@
 //! The catalog's files: from a folder or a repository to entities of the core, and from those to
 //! events of the ledger.
 //!
-//! `folder` finds and reads files, `yaml` parses them with the line of every value, `read` makes
+//! `source` names where files are: `folder` and `repository` find and read them. `yaml` parses them with the line of every value, `read` makes
 //! entities of them, with `common` and `component`, or else a list of all [`Problem`]s, `events`
 //! keeps what changed on the ledger, and `watch` does all of that again whenever a file changes.
 //!
@@ -16,16 +16,19 @@ mod folder;
 mod fuzzing;
 mod problem;
 mod read;
+mod repository;
+mod source;
 mod watch;
 mod yaml;
 
 pub(crate) use events::change_of;
 use events::event_of;
-use folder::{Fingerprint, files, scan};
+use folder::Fingerprint;
 #[cfg(any(test, fuzzing))]
 pub use fuzzing::catalog;
 use problem::Problem;
 use read::{Entities, read_all};
+pub(crate) use source::{Source, names_of};
 pub(crate) use watch::{State, Watcher};
 
 #[cfg(test)]

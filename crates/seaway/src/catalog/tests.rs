@@ -375,7 +375,7 @@ fn real_entities_of_backstage_are_read() {
         println!("skipped: {} is missing", folder.display());
         return;
     }
-    let read = read_all(&super::files(&folder).unwrap().texts).unwrap();
+    let read = read_all(&super::folder::files(&folder).unwrap().texts).unwrap();
     assert!(read.notes.is_empty(), "{:?}", shown(&read.notes));
     assert_eq!(read.definitions.len(), 6);
     let catalog = Catalog::of(read.definitions);

@@ -1,15 +1,14 @@
-//! The catalog's folders while the server runs: read again whenever a file changes.
+//! The catalog's folders and repositories while the server runs: read again whenever a file changes.
 //!
 //! A folder is read when it looks the same twice in a row, so that no file is read while it is
 //! being written, and what was read counts only if it looks the same still. What then differs from
 //! the catalog that the log has is appended as one batch: all of it or nothing.
 
-use super::{Entities, Fingerprint, Problem, event_of, files, read_all, scan};
+use super::{Entities, Fingerprint, Problem, Source, event_of, read_all, source};
 use crate::ledger::{Event, Ledger};
 use seaway_core::catalog::History;
 use seaway_core::time::Time;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,7 +21,7 @@ const LOGGED_MAX: usize = 20;
 /// How the catalog's files are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct State {
-    /// The folders that are watched.
+    /// The folders and repositories that are watched.
     folders: Vec<String>,
     /// When the files were read that count; `None` before the first time.
     read_at: Option<Time>,
@@ -32,7 +31,7 @@ pub(crate) struct State {
     notes: Vec<Problem>,
 }
 
-/// How all folders look, or why it cannot be told.
+/// How all sources look, or why it cannot be told.
 type Look = Result<Vec<Fingerprint>, Vec<Problem>>;
 
 /// What all files define, each definition with the moment at which its file was written.
@@ -41,15 +40,15 @@ struct Read {
     written: Vec<Option<i64>>,
 }
 
-/// Watches the folders of a catalog. `K` tells the catalog as it is by all events of the log up to
+/// Watches the sources of a catalog. `K` tells the catalog as it is by all events of the log up to
 /// a place, when it is known; `None` if it never will be.
 pub(crate) struct Watcher<K> {
-    folders: Arc<[PathBuf]>,
+    sources: Arc<[Source]>,
     ledger: Ledger,
     known: K,
     clock: fn() -> i64,
     state: watch::Sender<Arc<State>>,
-    /// How the folders looked the last time.
+    /// How the sources looked the last time.
     seen: Option<Look>,
     /// How they looked when they were read.
     done: Option<Look>,
@@ -61,11 +60,11 @@ where
     F: Future<Output = Option<Arc<History>>>,
 {
     /// `clock` tells Unix microseconds.
-    pub(crate) fn new(folders: Vec<PathBuf>, ledger: Ledger, known: K, clock: fn() -> i64) -> Self {
-        let shown = folders.iter().map(|folder| folder.display().to_string()).collect();
+    pub(crate) fn new(sources: Vec<Source>, ledger: Ledger, known: K, clock: fn() -> i64) -> Self {
+        let shown = sources.iter().map(Source::shown).collect();
         let state = Arc::new(State { folders: shown, ..State::default() });
         let state = watch::Sender::new(state);
-        Self { folders: folders.into(), ledger, known, clock, state, seen: None, done: None }
+        Self { sources: sources.into(), ledger, known, clock, state, seen: None, done: None }
     }
 
     /// How the files are, now and later.
@@ -75,9 +74,10 @@ where
 
     /// Watches until `stop` says so.
     pub(crate) async fn follow(mut self, mut stop: watch::Receiver<bool>) {
-        if self.folders.is_empty() {
+        if self.sources.is_empty() {
             return;
         }
+        self.sources.iter().for_each(Source::watch);
         loop {
             let look_and_rest = async {
                 self.look().await;
@@ -86,23 +86,24 @@ where
             // What is appended when it stops is found on the log when it starts again.
             tokio::select! {
                 () = look_and_rest => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = stop.wait_for(|stop| *stop) => return source::stop(),
             }
         }
     }
 
     /// Looks once whether there is something to read, and reads it.
     async fn look(&mut self) {
-        let folders = Arc::clone(&self.folders);
-        let Ok(look) = tokio::task::spawn_blocking(move || look_at(&folders)).await else { return };
+        let sources = Arc::clone(&self.sources);
+        let look = tokio::task::spawn_blocking(move || look_at(&sources)).await;
+        let Ok(Some(look)) = look else { return };
         let is_quiet = self.seen.as_ref().is_none_or(|seen| *seen == look);
         self.seen = Some(look);
         if !is_quiet || self.seen == self.done {
             return;
         }
-        let folders = Arc::clone(&self.folders);
-        let read = tokio::task::spawn_blocking(move || (read(&folders), look_at(&folders)));
-        let Ok((read, look)) = read.await else { return };
+        let sources = Arc::clone(&self.sources);
+        let read = tokio::task::spawn_blocking(move || (read(&sources), look_at(&sources)));
+        let Ok((read, Some(look))) = read.await else { return };
         if Some(&look) != self.seen.as_ref() {
             return;
         }
@@ -166,17 +167,20 @@ where
     }
 }
 
-fn look_at(folders: &[PathBuf]) -> Look {
-    folders.iter().map(|folder| scan(folder)).collect()
+/// How all sources look; `None` while one of them was never looked at: without it, the catalog would
+/// seem to be smaller than it is.
+fn look_at(sources: &[Source]) -> Option<Look> {
+    let looks: Option<Vec<_>> = sources.iter().map(Source::look).collect();
+    Some(looks?.into_iter().collect())
 }
 
-/// Reads all files of all folders.
-fn read(folders: &[PathBuf]) -> Result<Read, Vec<Problem>> {
+/// Reads all files of all sources.
+fn read(sources: &[Source]) -> Result<Read, Vec<Problem>> {
     let (mut texts, mut written, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for folder in folders {
-        match files(folder) {
+    for source in sources {
+        match source.files() {
             Ok(found) => {
-                let named = |(name, text)| (name_among(folders, folder, name), text);
+                let named = |(name, text)| (name_among(sources, source, name), text);
                 texts.extend(found.texts.into_iter().map(named));
                 written.extend(found.written);
             }
@@ -192,11 +196,11 @@ fn read(folders: &[PathBuf]) -> Result<Read, Vec<Problem>> {
     Ok(Read { entities, written })
 }
 
-/// The name of a file; where there are several folders, with its folder.
-fn name_among(folders: &[PathBuf], folder: &Path, name: String) -> String {
-    match folders {
+/// The name of a file; where there are several sources, with its source.
+fn name_among(sources: &[Source], source: &Source, name: String) -> String {
+    match sources {
         [_] => name,
-        _ => folder.join(name).display().to_string(),
+        _ => format!("{}/{name}", source.shown().trim_end_matches('/')),
     }
 }
 

@@ -68,6 +68,7 @@ impl Mirror {
     /// from writing, and half of what was fetched.
     pub(crate) fn tidy(&self) {
         let Some(copy) = &self.copy else { return };
+        remove_half_made(copy);
         let mut folders = vec![copy.clone()];
         while let Some(folder) = folders.pop() {
             let Ok(entries) = std::fs::read_dir(&folder) else { continue };
@@ -87,6 +88,19 @@ impl Mirror {
     pub(crate) fn forget(&self) {
         if let Some(copy) = &self.copy {
             let _ = std::fs::remove_dir_all(copy);
+        }
+    }
+}
+
+/// Takes away the folders beside a copy in which others began to make it.
+fn remove_half_made(copy: &Path) {
+    let name = copy.file_name().unwrap_or_default().to_string_lossy();
+    let beside = copy.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    for entry in beside.into_iter().flatten().flatten() {
+        let other = entry.file_name();
+        let other = other.to_string_lossy();
+        if other.starts_with(&format!(".{name}.")) && other.ends_with(".tmp") {
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod clone;
 pub(crate) mod commit;
+pub(crate) mod files;
 pub(crate) mod mirror;
 mod packs;
 pub(crate) mod read;
@@ -49,6 +50,19 @@ pub(crate) enum Error {
     /// The user has had enough.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Error {
+    /// Whether a copy is damaged, so that it has to be made anew.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::NotARepository { .. }
+            | Self::Missing { .. }
+            | Self::Unreadable { .. }
+            | Self::Refs { .. } => true,
+            Self::Circle | Self::Scheme { .. } | Self::Clone { .. } | Self::Interrupted => false,
+        }
+    }
 }
 
 impl From<sizes::Interrupted> for Error {

@@ -91,7 +91,7 @@ impl Job {
         std::thread::spawn(move || {
             let read = self.read(before, &sender);
             if let Err(error) = &read
-                && is_damage(error)
+                && error.is_damage()
             {
                 self.mirror.forget();
             }
@@ -165,19 +165,5 @@ impl Job {
             }
         }
         Ok(())
-    }
-}
-
-/// Whether a copy is damaged, so that it has to be made anew.
-fn is_damage(error: &git::Error) -> bool {
-    match error {
-        git::Error::NotARepository { .. }
-        | git::Error::Missing { .. }
-        | git::Error::Unreadable { .. }
-        | git::Error::Refs { .. } => true,
-        git::Error::Circle
-        | git::Error::Scheme { .. }
-        | git::Error::Clone { .. }
-        | git::Error::Interrupted => false,
     }
 }

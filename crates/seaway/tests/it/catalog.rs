@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// 2026-05-01.
-const MAY: i64 = 1_777_593_600;
+pub(crate) const MAY: i64 = 1_777_593_600;
 /// 2026-06-10 12:00.
-const MOVED: i64 = 1_781_092_800;
+pub(crate) const MOVED: i64 = 1_781_092_800;
 const DAY: f64 = 24.0;
 
-const GROUPS: &str = "\
+pub(crate) const GROUPS: &str = "\
 apiVersion: backstage.io/v1alpha1
 kind: Group
 metadata: {name: acme, title: Acme}
@@ -30,7 +30,7 @@ metadata: {name: new}
 spec: {type: team, parent: acme}
 ";
 
-fn component(name: &str, slug: &str, owner: &str) -> String {
+pub(crate) fn component(name: &str, slug: &str, owner: &str) -> String {
     format!(
         "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: {name}\n  \
          annotations:\n    github.com/project-slug: {slug}\nspec:\n  type: service\n  \
@@ -77,7 +77,7 @@ impl Folder {
 }
 
 /// Waits until a report is as it has to be, and gives it.
-fn wait(server: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn wait(server: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let since = Instant::now();
     loop {
         let answer = server.get(&format!("/api/v1{path}"));
@@ -95,7 +95,7 @@ fn names(services: &Value) -> Vec<&str> {
 }
 
 /// Pushes and deploys one commit a day on these days after the first of May.
-fn deliveries(repository: &str, days: &[u32]) -> Forge {
+pub(crate) fn deliveries(repository: &str, days: &[u32]) -> Forge {
     let mut forge = Forge::new(repository, MAY);
     let mut before = 0;
     for &day in days {
@@ -114,12 +114,12 @@ const MONTHS: [&str; 3] = [
 ];
 
 /// The reports of a scope, month by month and of all time.
-fn by_month(server: &Server, scope: &str) -> Vec<Value> {
+pub(crate) fn by_month(server: &Server, scope: &str) -> Vec<Value> {
     let months = MONTHS.iter().map(|month| server.report(&format!("{scope}?{month}")));
     months.chain([server.report(scope)]).collect()
 }
 
-fn deployments(reports: &[Value]) -> Vec<i64> {
+pub(crate) fn deployments(reports: &[Value]) -> Vec<i64> {
     reports.iter().map(|report| report["flow"]["deployments"].as_i64().unwrap()).collect()
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod catalog;
+mod catalog_git;
 mod filling;
 mod filters;
 mod forge;

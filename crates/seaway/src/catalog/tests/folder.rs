@@ -1,4 +1,4 @@
-use super::super::files as files_of;
+use super::super::folder::{files as files_of, scan};
 use super::*;
 use std::fs;
 use std::path::Path;

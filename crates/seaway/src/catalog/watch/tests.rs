@@ -39,7 +39,8 @@ async fn a_folder_is_read_once_it_rests_and_each_change_is_told_once() {
         }
     };
     let write = |text: &str| fs::write(folder.join("shop.yaml"), text).unwrap();
-    let mut watcher = Watcher::new(vec![folder.clone()], ledger.clone(), known, clock);
+    let mut watcher =
+        Watcher::new(vec![Source::Folder(folder.clone())], ledger.clone(), known, clock);
     let state = watcher.state();
 
     watcher.look().await;
@@ -85,14 +86,15 @@ fn files_of_several_folders_are_one_catalog() {
         let file = fs::File::options().write(true).open(folder.join("shop.yaml")).unwrap();
         file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(at)).unwrap();
     }
-    let problems = read(&folders).err().unwrap();
+    let sources = folders.clone().map(Source::Folder);
+    let problems = read(&sources).err().unwrap();
     let second = folders[1].join("shop.yaml").display().to_string();
     assert_eq!((problems[0].file.as_str(), problems[0].line), (second.as_str(), 1));
     let team = "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: a}\n";
     fs::write(folders[1].join("shop.yaml"), team).unwrap();
-    let both = read(&folders).ok().unwrap();
+    let both = read(&sources).ok().unwrap();
     assert_eq!(both.entities.definitions.len(), 2);
     assert_eq!(both.written[0], Some(5));
     fs::remove_dir_all(&folders[0]).unwrap();
-    assert!(read(&folders).is_err(), "one that is gone is no empty one");
+    assert!(read(&sources).is_err(), "one that is gone is no empty one");
 }
