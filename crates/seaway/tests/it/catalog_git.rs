@@ -80,11 +80,11 @@ fn commits_change_the_catalog_whole_or_not_at_all() {
     std::fs::rename(&away, &repo.folder).unwrap();
     problems(&server, |it| it == "[]");
 
-    // History that was thrown away and a default branch that lost a file.
-    repo.git(&["reset", "--quiet", "--hard", &first]);
-    repo.git(&["rm", "--quiet", "elsewhere/broken.yaml"]);
+    // History that was thrown away, and with it a service.
+    repo.git(&["switch", "--quiet", "-c", "anew", &first]);
     repo.commit("Anew").file("entities/teams/shop.yaml", &moved).at(MOVED + 40 * DAY);
-    wait(&server, "/services/cart", |it| it["service"]["catalogued"] == false);
+    repo.git(&["branch", "--force", "main", "anew"]);
+    wait(&server, "/services", |it| it["rows"].as_array().unwrap().len() == 1);
     drop(server);
     let log = data.run(&["export"]);
     let told = log.lines().filter(|line| line.contains("dev.seaway.catalog.entity")).count();
