@@ -122,3 +122,34 @@ fn folders_and_repositories_are_one_catalog() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("git+#main cannot be a catalog: it names no repository"), "{said}");
 }
+
+#[test]
+fn links_submodules_and_folders_that_are_not_there_are_no_files() {
+    let repo = Repo::new();
+    let first = repo.commit("The groups").file("all/groups.yaml", GROUPS).at(MAY);
+    std::os::unix::fs::symlink("groups.yaml", repo.folder.join("all/link.yaml")).unwrap();
+    let shop = component("shop", "acme/shop", "old");
+    repo.commit("A service").file("all/deep/er/shop.yml", &shop).at(MAY + DAY);
+    let module = format!("160000,{first},all/module.yaml");
+    repo.git(&["update-index", "--add", "--cacheinfo", &module]);
+    repo.git(&["update-index", "--chmod=+x", "all/deep/er/shop.yml"]);
+    repo.git(&["commit", "--quiet", "-m", "A submodule"]);
+    let url = format!("git+file://{}", repo.folder.display());
+    let data = data();
+    let data = data.env("SEAWAY_CATALOG", &format!("{url}#:all"));
+    let server = data.serve();
+    wait(&server, "/services/shop", |it| it["service"]["groups"] == json!(["old", "acme"]));
+    let catalog = problems(&server, |it| it == "[]");
+    assert_eq!(catalog["notes"], json!([]));
+
+    repo.commit("Odd bytes").file("all/odd.yaml", b"a: 1\nb: \xff\n").at(MAY + 2 * DAY);
+    let odd = problems(&server, |it| it != "[]");
+    let problem = &odd["problems"][0];
+    assert_eq!((&problem["file"], &problem["line"]), (&json!("odd.yaml"), &json!(2)), "{problem}");
+    repo.git(&["rm", "--quiet", "-r", "all"]);
+    repo.commit("Nothing is left").at(MAY + 3 * DAY);
+    problems(&server, |it| it.contains("there is no folder of this name"));
+    repo.commit("No catalog").file("all/README.md", "").at(MAY + 4 * DAY);
+    problems(&server, |it| it.contains("there is no *.yaml or *.yml file"));
+    assert_eq!(server.report("/services/shop")["service"]["group"], "old");
+}

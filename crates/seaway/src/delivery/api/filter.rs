@@ -151,7 +151,7 @@ impl Wanted {
 }
 
 /// Rows that are read at once where only some are wanted, and rows that a request looks at.
-const PORTION: i64 = 1_000;
+const PORTION: i64 = 5_000;
 const LOOKED_AT_MAX: usize = 20_000;
 
 /// A page that is filled from rows of any service. Where few services are wanted, it may have fewer
