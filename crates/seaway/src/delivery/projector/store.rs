@@ -16,57 +16,75 @@ use std::collections::HashMap;
 /// is how many changes of the day wait still.
 pub(crate) const VIEWS: Schema = Schema {
     name: "views",
-    versions: &[&[
-        "CREATE TABLE progress (name TEXT PRIMARY KEY, position BIGINT NOT NULL)",
-        "CREATE TABLE knowledge (
+    versions: &[
+        &[
+            "CREATE TABLE progress (name TEXT PRIMARY KEY, position BIGINT NOT NULL)",
+            "CREATE TABLE knowledge (
             scope TEXT NOT NULL, position BIGINT NOT NULL, body {bytes} NOT NULL,
             PRIMARY KEY (scope, position)
         )",
-        "CREATE TABLE stale (scope TEXT PRIMARY KEY)",
-        "CREATE TABLE claims (
+            "CREATE TABLE stale (scope TEXT PRIMARY KEY)",
+            "CREATE TABLE claims (
             name TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (name, repository)
         )",
-        "CREATE TABLE repositories (name TEXT PRIMARY KEY)",
-        "CREATE TABLE arrivals (
+            "CREATE TABLE repositories (name TEXT PRIMARY KEY)",
+            "CREATE TABLE arrivals (
             kind TEXT NOT NULL, outcome TEXT NOT NULL, count BIGINT NOT NULL,
             PRIMARY KEY (kind, outcome)
         )",
-        "CREATE TABLE malformed (
+            "CREATE TABLE malformed (
             source TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
             PRIMARY KEY (source, id)
         )",
-        "CREATE TABLE services (
+            "CREATE TABLE services (
             service TEXT PRIMARY KEY, catalogued BIGINT NOT NULL, repository TEXT, newest BIGINT
         )",
-        "CREATE TABLE changes (
+            "CREATE TABLE changes (
             service TEXT NOT NULL, change TEXT NOT NULL, status TEXT NOT NULL,
             authored_at BIGINT, merged_at BIGINT, deployed_at BIGINT, deployment TEXT,
             body TEXT NOT NULL, PRIMARY KEY (service, change)
         )",
-        "CREATE INDEX changes_by_merge ON changes (service, merged_at)",
-        "CREATE INDEX changes_waiting ON changes (authored_at) WHERE status = 'waiting'",
-        "CREATE TABLE deployments (
+            "CREATE INDEX changes_by_merge ON changes (service, merged_at)",
+            "CREATE INDEX changes_waiting ON changes (authored_at) WHERE status = 'waiting'",
+            "CREATE TABLE deployments (
             service TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL,
             production BIGINT NOT NULL, finished_at BIGINT,
             body TEXT NOT NULL, PRIMARY KEY (service, environment, name)
         )",
-        "CREATE INDEX deployments_by_time ON deployments (service, finished_at)",
-        "CREATE TABLE incidents (
+            "CREATE INDEX deployments_by_time ON deployments (service, finished_at)",
+            "CREATE TABLE incidents (
             service TEXT NOT NULL, id TEXT NOT NULL, opened_at BIGINT,
             body TEXT NOT NULL, PRIMARY KEY (service, id)
         )",
-        "CREATE TABLE findings (
+            "CREATE TABLE findings (
             service TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
             body TEXT NOT NULL, PRIMARY KEY (service, kind, subject)
         )",
-        "CREATE TABLE summaries (
+            "CREATE TABLE summaries (
             scope TEXT NOT NULL, day BIGINT NOT NULL, open BIGINT NOT NULL,
             deployments BIGINT NOT NULL, body {bytes} NOT NULL,
             PRIMARY KEY (scope, day)
         )",
-        "CREATE INDEX summaries_open ON summaries (scope, day) WHERE open > 0",
-        "CREATE INDEX summaries_deployed ON summaries (scope, day) WHERE deployments > 0",
-    ]],
+            "CREATE INDEX summaries_open ON summaries (scope, day) WHERE open > 0",
+            "CREATE INDEX summaries_deployed ON summaries (scope, day) WHERE deployments > 0",
+        ],
+        &[
+            // Sums by architecture, runtime and tier came in: all is computed anew.
+            "DELETE FROM progress WHERE name <> 'turn'",
+            "DELETE FROM knowledge",
+            "DELETE FROM stale",
+            "DELETE FROM claims",
+            "DELETE FROM repositories",
+            "DELETE FROM arrivals",
+            "DELETE FROM malformed",
+            "DELETE FROM services",
+            "DELETE FROM changes",
+            "DELETE FROM deployments",
+            "DELETE FROM incidents",
+            "DELETE FROM findings",
+            "DELETE FROM summaries",
+        ],
+    ],
 };
 
 /// All tables of [`VIEWS`], with the columns of their keys: what must be equal after a rebuild, but
