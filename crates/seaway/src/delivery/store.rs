@@ -145,6 +145,12 @@ impl Store {
         self.of_scopes("SELECT day, body", "day < $1 AND open > 0", &[day], scopes, "").await
     }
 
+    /// Whether any incident is on record, of whatever service.
+    pub(crate) async fn knows_incidents(&self) -> Result<bool, Error> {
+        let rows: Vec<(i64,)> = self.rows("SELECT 1 FROM incidents LIMIT 1", &[]).await?;
+        Ok(!rows.is_empty())
+    }
+
     /// The first day on which anything was deployed in some scopes; what was deployed in `taken` is
     /// taken away from that.
     pub(crate) async fn first_deployment(

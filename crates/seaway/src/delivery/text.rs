@@ -270,7 +270,7 @@ impl Page {
         let age = flow.waiting_age_p50.map_or(String::new(), |age| {
             format!(", half of them for longer than {}", humanize(age))
         });
-        self.prose(2, &format!("Waiting now: {}{age}.", changes(flow.waiting)));
+        self.prose(2, &format!("Waiting: {}{age}.", changes(flow.waiting)));
         if flow.waiting > 0 {
             let ages: Vec<String> = flow
                 .waiting_by_age

@@ -101,6 +101,15 @@ impl Change {
     }
 }
 
+/// How long one commit took, as DORA's change lead time counts it. Times are Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommitLife {
+    /// When it was committed to version control.
+    pub committed: i64,
+    /// When the deployment that brought it and stayed had finished; `None` while it waits.
+    pub deployed: Option<i64>,
+}
+
 /// Milestones that had to be moved or left out (rule 9), as changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClockProblems {
@@ -211,6 +220,32 @@ impl Measured {
             return Some(Status::Delivered);
         }
         (position != NONE && !self.is_later(history, position)).then_some(Status::Waiting)
+    }
+
+    /// The lives of all commits that count in DORA's change lead time: work of its own, on the
+    /// default branch or in a deployment, not in the baseline, with a commit date that is believed.
+    /// Reverts and what they reverted are among them.
+    pub fn commit_lives<'m>(
+        &'m self,
+        history: &'m History,
+    ) -> impl Iterator<Item = CommitLife> + 'm {
+        let counts = |&commit: &CommitIndex| {
+            !history.is_merge(commit)
+                && self.touches(commit)
+                && matches!(
+                    self.commit_status(history, commit),
+                    Some(Status::Delivered | Status::Waiting)
+                )
+        };
+        let life = |commit: CommitIndex| {
+            let committed = self.plausible.check(history.commit(commit).committed)?;
+            let deployed = match self.attribution.delivered[commit as usize] {
+                NONE => None,
+                number => Some(self.deployments[number as usize].finished_at),
+            };
+            Some(CommitLife { committed, deployed })
+        };
+        (0..history.len() as CommitIndex).filter(counts).filter_map(life)
     }
 
     /// Whether the mainline had not come to this place by `as_of`. A place without a plausible

@@ -4,7 +4,7 @@
 //! Unix seconds; `None` means *not known*.
 
 use super::attribution::DeploymentKind;
-use super::measured::Status;
+use super::measured::{CommitLife, Status};
 use serde::{Deserialize, Serialize};
 
 /// A moment of a change, in order.
@@ -75,6 +75,12 @@ impl Milestones {
     #[must_use]
     pub fn start(&self) -> Option<i64> {
         self.0.iter().copied().flatten().next()
+    }
+
+    /// The last known moment before the deployment: where the stage that ends with it begins.
+    #[must_use]
+    pub fn before_deployed(&self) -> Option<i64> {
+        self.0[..Milestone::Deployed as usize].iter().rev().copied().flatten().next()
     }
 
     /// The stages: for each known milestone but the first, the one that it ends and the seconds
@@ -208,6 +214,10 @@ pub struct ServiceView {
     pub incidents: Vec<IncidentRow>,
     /// What to know of the data, sorted.
     pub findings: Vec<FindingRow>,
+    /// How long each commit took, for DORA's change lead time, sorted. They are in the summaries of
+    /// days and are kept nowhere else.
+    #[serde(skip)]
+    pub commits: Vec<CommitLife>,
     /// The newest moment of the service's data: of commits, deployments and incidents.
     pub newest: Option<i64>,
 }

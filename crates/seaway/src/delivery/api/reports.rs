@@ -54,6 +54,7 @@ impl Asked {
         let last = until.map_or(DAYS.end, |day| i64::from(day.0));
         let Parts { added, taken } = Parts::of(scope, &self.filter);
         let first_deployment = app.store.first_deployment(&added, &taken).await?;
+        let knows_incidents = app.store.knows_incidents().await?;
         let mut rows = [Vec::new(), Vec::new()];
         for (rows, scopes) in rows.iter_mut().zip([&added, &taken]) {
             if !scopes.is_empty() {
@@ -71,6 +72,7 @@ impl Asked {
                 as_of,
                 days: &days,
                 first_deployment: first_deployment.and_then(Day::of_number),
+                knows_incidents,
             };
             Some(rollup::report(question, summaries))
         };

@@ -111,7 +111,7 @@ pub(super) fn flow(flow: &Flow) -> Markup {
             card(&rate(flow.deployments_per_week), "Deployments a week", &weeks),
             card(&rate(flow.changes_per_deployment_p50), "Changes a deployment, median", &format!("n = {delivering}")),
             card(&rate(flow.changes_per_deployment_mean), "Changes a deployment, mean", &format!("n = {delivering}")),
-            card(&count(flow.waiting), "Changes waiting now", ""),
+            card(&count(flow.waiting), "Changes waiting", ""),
             card(&flow.waiting_age_p50.map_or_else(|| "not known".to_owned(), humanize),
                 "Their median age", &format!("n = {} waiting", count(flow.waiting))),
         ]))

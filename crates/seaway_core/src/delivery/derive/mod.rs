@@ -24,7 +24,7 @@ mod pulls;
 mod tests;
 
 use super::facts::Entity;
-use super::measured::{Measured, Question};
+use super::measured::{CommitLife, Measured, Question};
 use super::view::{FindingRow, ServiceView};
 use super::work::Plausible;
 use graph::Graph;
@@ -93,6 +93,8 @@ fn view_of(spec: &ServiceSpec<'_>, known: &Known<'_>) -> ServiceView {
     let incidents = incidents::Incidents::of(spec, known, &landings, &mut findings);
     landings::findings(&landings, &graph, &mut findings);
     let deployments = landings::rows(&landings, &delivering, &measured, &incidents);
+    let mut commits: Vec<CommitLife> = measured.commit_lives(&graph.history).collect();
+    commits.sort_unstable();
     let moments = deployments.iter().flat_map(|row| [row.started_at, row.finished_at]);
     let of_incidents = incidents.rows.iter().flat_map(|row| [row.opened_at, row.resolved_at]);
     ServiceView {
@@ -101,6 +103,7 @@ fn view_of(spec: &ServiceSpec<'_>, known: &Known<'_>) -> ServiceView {
         deployments,
         incidents: incidents.rows,
         findings: findings.0.into_iter().collect(),
+        commits,
     }
 }
 

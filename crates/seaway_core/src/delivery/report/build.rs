@@ -125,7 +125,7 @@ mod tests {
         assert_eq!((report.time_to_value.n, report.time_to_value.waiting), (0, 3));
         assert_eq!((report.time_to_value.p50.seconds, report.flow.waiting), (None, 3));
         assert_eq!(report.flow.oldest[0].seconds, 20);
-        assert_eq!((report.stages[0].n, report.stages[1].waiting), (3, 3));
+        assert_eq!((report.stages[0].n, report.stages[1].waiting), (0, 3));
         assert!(report.trend.points.is_empty() && report.data_quality.is_empty());
     }
 
@@ -142,7 +142,7 @@ mod tests {
             (1, report.deployments.last)
         );
         assert_eq!((report.time_to_value.n, report.time_to_value.waiting), (0, 0));
-        assert_eq!((report.flow.deployments_per_week, report.flow.weeks), (None, 0.0));
+        assert_eq!(report.flow.deployments_per_week, None);
         assert_eq!((report.flow.delivering_deployments, report.flow.waiting), (0, 0));
         assert_eq!(report.rework.share, None);
     }
@@ -246,9 +246,7 @@ mod tests {
             let day = |day: i64| T + day * DAY;
             let report = story.report_of(since.map(day), until.map(day));
             let (n, waiting) = (report.time_to_value.n, report.time_to_value.waiting);
-            if until.is_none() && since.is_none() {
-                prop_assert_eq!(waiting, report.flow.waiting);
-            }
+            prop_assert_eq!(waiting, report.flow.waiting);
             for dimension in &report.dimensions {
                 prop_assert_eq!(dimension.groups.iter().map(|group| group.n).sum::<usize>(), n);
                 let waits = dimension.groups.iter().map(|group| group.waiting);
@@ -259,7 +257,7 @@ mod tests {
             prop_assert_eq!(grouped.sum::<usize>(), size.n);
             prop_assert_eq!(size.n + size.unknown, n + waiting);
             let [first, second] = &report.stages[..] else { panic!("two stages") };
-            prop_assert_eq!((first.n, first.waiting), (n + waiting, 0));
+            prop_assert!(first.n <= n && first.waiting == 0);
             prop_assert_eq!((second.n, second.waiting), (n, waiting));
             let shares = first.share.into_iter().chain(second.share).sum::<f64>();
             prop_assert!(shares == 0.0 || (shares - 1.0).abs() < 1e-9);

@@ -9,16 +9,16 @@ use super::build::ReportInput;
 use super::model::{DoraMeasure, Estimate, Flow, Rework};
 use super::span::{Life, Span};
 use super::value::Spread;
-use crate::delivery::attribution::DeploymentKind;
-use crate::delivery::history::{CommitIndex, NONE};
-use crate::delivery::measured::Status;
+use crate::delivery::attribution::Deployment;
+use crate::delivery::history::NONE;
+use crate::delivery::measured::CommitLife;
 use crate::stats::proportion::wilson;
 use crate::stats::survival::Observation;
 
-pub(in crate::delivery) const LEAD_TIME: &str = "change lead time";
-pub(in crate::delivery) const RECOVERY_TIME: &str = "failed deployment recovery time";
-pub(in crate::delivery) const FAIL_RATE: &str = "change fail rate";
-pub(in crate::delivery) const REWORK_RATE: &str = "deployment rework rate";
+const LEAD_TIME: &str = "change lead time";
+const RECOVERY_TIME: &str = "failed deployment recovery time";
+const FAIL_RATE: &str = "change fail rate";
+const REWORK_RATE: &str = "deployment rework rate";
 
 /// Builds the five measures, in DORA's order.
 pub(super) fn of(
@@ -32,18 +32,8 @@ pub(super) fn of(
         change_lead_time(input, span),
         frequency(deployments, flow.deployments_per_week),
         failed_deployment_recovery_time(input, span),
-        change_fail_rate(deployments, rework),
-        DoraMeasure {
-            name: REWORK_RATE,
-            unit: None,
-            n: None,
-            value: None,
-            low: None,
-            high: None,
-            note: "Git does not tell which deployments were unplanned and followed an incident: \
-                   incident records that name their deployments would be needed."
-                .to_owned(),
-        },
+        fail_rate(rework.failed_deployments, deployments, false),
+        rework_rate(0, deployments, false),
     ]
 }
 
@@ -61,23 +51,13 @@ pub(in crate::delivery) fn frequency(deployments: usize, per_week: Option<f64>) 
 }
 
 /// A measure that is a median of durations.
-pub(in crate::delivery) fn median(
-    name: &'static str,
-    n: usize,
-    p50: Estimate,
-    note: String,
-) -> DoraMeasure {
+fn median(name: &'static str, n: usize, p50: Estimate, note: String) -> DoraMeasure {
     let Estimate { seconds: value, low, high } = p50;
     DoraMeasure { name, unit: Some("seconds"), n: Some(n), value, low, high, note }
 }
 
 /// A measure that is the share of deployments for which something holds.
-pub(in crate::delivery) fn rate(
-    name: &'static str,
-    count: usize,
-    deployments: usize,
-    note: &str,
-) -> DoraMeasure {
+fn rate(name: &'static str, count: usize, deployments: usize, note: &str) -> DoraMeasure {
     let rate = wilson(count, deployments);
     DoraMeasure {
         name,
@@ -92,6 +72,11 @@ pub(in crate::delivery) fn rate(
 
 fn change_lead_time(input: &ReportInput<'_>, span: Span) -> DoraMeasure {
     let Spread { n, waiting, p50, .. } = Spread::of(&commits(input, span));
+    lead_time(n, waiting, p50)
+}
+
+/// Change lead time, of `n` commits that were deployed and some that wait.
+pub(in crate::delivery) fn lead_time(n: usize, waiting: usize, p50: Estimate) -> DoraMeasure {
     let note = format!(
         "The median time from commit to deployment, by commit; commits that wait ({waiting}) are \
          in it as not delivered yet. Commits with an absurd commit date are left out."
@@ -99,64 +84,78 @@ fn change_lead_time(input: &ReportInput<'_>, span: Span) -> DoraMeasure {
     median(LEAD_TIME, n, p50, note)
 }
 
+/// Failed deployment recovery time, of `n` failed deployments.
+pub(in crate::delivery) fn recovery_time(n: usize, p50: Estimate) -> DoraMeasure {
+    let note = "The median time from a deployment that failed to the recovery from it: the end of \
+                the rollback that took it back, or of the incident that it caused where incidents \
+                are on record.";
+    median(RECOVERY_TIME, n, p50, note.to_owned())
+}
+
+/// Change fail rate. Without incidents it is at least this.
+pub(in crate::delivery) fn fail_rate(
+    failed: usize,
+    deployments: usize,
+    knows_incidents: bool,
+) -> DoraMeasure {
+    let note = match knows_incidents {
+        true => "The share of deployments that a rollback took back or that an incident followed.",
+        false => {
+            "The share of deployments that a rollback took back. It is at least this: no incidents \
+             are on record, which would tell of other failures."
+        }
+    };
+    rate(FAIL_RATE, failed, deployments, note)
+}
+
+/// Deployment rework rate; not known where no incidents are on record.
+pub(in crate::delivery) fn rework_rate(
+    unplanned: usize,
+    deployments: usize,
+    knows_incidents: bool,
+) -> DoraMeasure {
+    if knows_incidents {
+        let note = "The share of deployments that were not planned but made to mend an incident.";
+        return rate(REWORK_RATE, unplanned, deployments, note);
+    }
+    DoraMeasure {
+        name: REWORK_RATE,
+        unit: None,
+        n: None,
+        value: None,
+        low: None,
+        high: None,
+        note: "Not known: which deployments were made to mend an incident takes records of \
+               incidents, and there are none."
+            .to_owned(),
+    }
+}
+
 /// What the span sees of all commits after the baseline, each from its committer time on.
 fn commits(input: &ReportInput<'_>, span: Span) -> Vec<Observation> {
-    let ReportInput { history, measured, .. } = input;
-    let mut observations = Vec::new();
-    for commit in 0..history.len() as CommitIndex {
-        if history.is_merge(commit) || !measured.touches(commit) {
-            continue;
-        }
-        let status = measured.commit_status(history, commit);
-        if !matches!(status, Some(Status::Delivered | Status::Waiting)) {
-            continue;
-        }
-        let committed = history.commit(commit).committed;
-        let Some(start) = measured.plausible.check(committed) else { continue };
-        let finished = match measured.attribution.delivered[commit as usize] {
-            NONE => None,
-            number => Some(measured.deployments[number as usize].finished_at),
-        };
-        observations.extend(span.observe(Life { start, appears: start, finished }));
-    }
-    observations
+    let lives = input.measured.commit_lives(input.history);
+    let seen = |CommitLife { committed, deployed }| {
+        span.observe(Life { start: committed, appears: committed, finished: deployed })
+    };
+    lives.filter_map(seen).collect()
 }
 
 fn failed_deployment_recovery_time(input: &ReportInput<'_>, span: Span) -> DoraMeasure {
     let recoveries = recoveries(input, span);
-    let note = "The median time from a deployment that was rolled back to the end of its rollback. \
-                Incidents are not in git, so fixes by a new deployment do not show here.";
-    median(RECOVERY_TIME, recoveries.len(), Spread::of(&recoveries).p50, note.to_owned())
+    recovery_time(recoveries.len(), Spread::of(&recoveries).p50)
 }
 
-/// For each rollback of the span how long what it replaced had been live: since the first
-/// deployment of that revision which the rollback took back.
+/// For each deployment that a rollback of the span took back, from its end to that of the rollback.
 fn recoveries(input: &ReportInput<'_>, span: Span) -> Vec<Observation> {
     let deployments = &input.measured.deployments;
-    let attribution = &input.measured.attribution;
-    let mut live: Vec<Option<(CommitIndex, i64)>> = vec![None; deployments.len()];
-    for (deployment, &rollback) in deployments.iter().zip(&attribution.failed_by).rev() {
-        if rollback != NONE {
-            // The last one taken back is the one that was live, since its first deployment.
-            let found = &mut live[rollback as usize];
-            if found.is_none_or(|(revision, _)| revision == deployment.revision) {
-                *found = Some((deployment.revision, deployment.finished_at));
-            }
-        }
-    }
     let range = span.deployments(deployments);
-    let rollbacks = range.filter(|&number| attribution.kinds[number] == DeploymentKind::Rollback);
-    let recovery = |number: usize| {
-        let time = deployments[number].finished_at - live[number]?.1;
-        Some(Observation { entry: 0, time, event: true })
+    let failed = deployments.iter().zip(&input.measured.attribution.failed_by);
+    let recovery = |(failed, &rollback): (&Deployment, &u32)| {
+        let rollback = (rollback != NONE).then_some(rollback as usize)?;
+        let time = deployments[rollback].finished_at - failed.finished_at;
+        range.contains(&rollback).then_some(Observation { entry: 0, time, event: true })
     };
-    rollbacks.filter_map(recovery).collect()
-}
-
-fn change_fail_rate(deployments: usize, rework: &Rework) -> DoraMeasure {
-    let note = "The share of deployments that a rollback took back. It is at least this: other \
-                failures do not show in git.";
-    rate(FAIL_RATE, rework.failed_deployments, deployments, note)
+    failed.filter_map(recovery).collect()
 }
 
 #[cfg(test)]
@@ -164,7 +163,7 @@ mod tests {
     use super::super::fixture::{LATEST, Story};
     use super::super::model::Report;
     use super::*;
-    use crate::time::WEEK;
+    use crate::time::{DAY, WEEK};
 
     const T: i64 = 1_000_000;
 
@@ -223,15 +222,19 @@ mod tests {
         let lives = [(T + 100, 0), (T + 200, 0), (T + 300, 0)];
         let mut story = Story::of_lives(T, &lives);
         story.deploy("again", 3, T + 350);
-        story.deploy("back", 1, T + 400); // from v3, live since 300
+        story.deploy("back", 1, T + 400); // fails v2, v3 and "again", live since 200, 300, 350
         story.deploy("once more", 3, T + 500);
-        story.deploy("and back", 2, T + 530); // from "once more", live since 500
+        story.deploy("and back", 2, T + 530); // fails "once more", live since 500
         let report = story.report();
         let found = measure(&report, "failed deployment recovery time");
-        assert_eq!((found.n, found.value, found.low), (Some(2), Some(30.0), Some(30.0)));
+        // 30, 50, 100, 200.
+        assert_eq!((found.n, found.value, found.low), (Some(4), Some(50.0), Some(30.0)));
         let report = story.report_of(None, Some(T + 530));
         let found = measure(&report, "failed deployment recovery time");
-        assert_eq!((found.n, found.value), (Some(1), Some(100.0)));
+        assert_eq!((found.n, found.value), (Some(3), Some(100.0)));
+        let report = story.report_of(Some(T + 530), None);
+        let found = measure(&report, "failed deployment recovery time");
+        assert_eq!((found.n, found.value), (Some(1), Some(30.0)));
     }
 
     /// Newcombe (1998) has 0.0061 to 0.1718 for 1 of 29.
@@ -246,7 +249,10 @@ mod tests {
         let close = |bound: Option<f64>, expected: f64| (bound.unwrap() - expected).abs() < 5e-5;
         assert!(close(found.low, 0.0061) && close(found.high, 0.1718), "{found:?}");
         let found = measure(&report, "deployment frequency");
-        assert_eq!((found.n, found.value, found.unit), (Some(29), Some(1.0), Some("per week")));
+        // 28 after the first one, since the first moment of its day.
+        let weeks = 28.0 + (T % DAY) as f64 / WEEK as f64;
+        let expected = (Some(29), Some(28.0 / weeks), Some("per week"));
+        assert_eq!((found.n, found.value, found.unit), expected);
         let found = measure(&report, "failed deployment recovery time");
         assert_eq!(found.value, Some(WEEK as f64));
     }

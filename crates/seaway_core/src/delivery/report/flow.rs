@@ -6,7 +6,7 @@ use super::period::{day_of, midnight};
 use super::span::Span;
 use crate::delivery::attribution::{Deployment, DeploymentKind};
 use crate::delivery::history::NONE;
-use crate::delivery::measured::{Change, Measured, Status};
+use crate::delivery::measured::{Change, Measured};
 use crate::time::{DAY, MONTH, Time, WEEK};
 use jiff::tz::TimeZone;
 use std::ops::Range;
@@ -18,48 +18,74 @@ pub(in crate::delivery) const AGES: [(i64, &str); 4] =
 /// How many of the oldest waiting changes are named.
 const OLDEST: usize = 5;
 
-/// Builds the flow: deployments of the span, and what waits now, whatever the span.
+/// Builds the flow: deployments of the span, and what waits at its end.
 pub(super) fn of(input: &ReportInput<'_>, span: Span) -> Flow {
     let measured = input.measured;
     let range = span.deployments(&measured.deployments);
-    let (weeks, deployments_per_week) = frequency(&measured.deployments, &range, span);
+    let pace = pace(input, &range, span);
     let brought = changes_by_deployment(measured, &range);
     let sum: u64 = brought.iter().copied().map(u64::from).sum();
-    let waiting = waiting(measured);
+    let waiting = waiting(measured, span);
     let ages: Vec<i64> = waiting.iter().map(|&(age, _)| age).collect();
     Flow {
-        deployments_per_week,
-        weeks,
-        changes_per_deployment_p50: median(&brought, f64::from),
+        deployments_per_week: pace.per_week(),
+        weeks: pace.weeks(),
+        changes_per_deployment_p50: median(&brought),
         changes_per_deployment_mean: (!brought.is_empty())
             .then(|| sum as f64 / brought.len() as f64),
         delivering_deployments: brought.len(),
         waiting: waiting.len(),
-        waiting_age_p50: median(&ages, |age| age as f64),
+        // The lower of two in the middle, as of any quantile: the youngest age that half reach.
+        waiting_age_p50: ages.get(ages.len().saturating_sub(1) / 2).map(|&age| age as f64),
         oldest: oldest(input, &waiting),
         waiting_by_age: by_age(&ages),
         calendar: calendar(measured, range, input.time_zone),
     }
 }
 
-/// The weeks that deployments are counted over, and deployments a week.
+/// How often something was deployed over some time.
 ///
-/// The time runs from the start of the span to its end. Without a start, or where that is before
-/// anything was deployed, the first deployment opens the time: it is not counted, as it would add
-/// one to any number of weeks. Without a span the last deployment ends it.
-fn frequency(all: &[Deployment], range: &Range<usize>, span: Span) -> (f64, Option<f64>) {
-    let (Some(first), Some(last)) = (all[range.clone()].first(), all[range.clone()].last()) else {
-        return (0.0, None);
+/// The time begins with the span, or with the day of the first deployment of all if that is later:
+/// before it nobody looked. It ends with the span or the data, so that a time without deployments
+/// counts as such. Where the first deployment of all opens the time it is not counted, as it would
+/// add one to any number of weeks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::delivery) struct Pace {
+    /// Successful deployments in the time.
+    pub(in crate::delivery) deployments: usize,
+    /// Whether the first deployment of all is among them.
+    pub(in crate::delivery) opens: bool,
+    /// How long the time is; 0 where nothing was ever deployed.
+    pub(in crate::delivery) seconds: i64,
+}
+
+impl Pace {
+    pub(in crate::delivery) fn weeks(self) -> f64 {
+        self.seconds.max(0) as f64 / WEEK as f64
+    }
+
+    /// Deployments a week; `None` below a day, and where only the one that opens the time is known.
+    pub(in crate::delivery) fn per_week(self) -> Option<f64> {
+        let counted = self.deployments.saturating_sub(usize::from(self.opens));
+        let known = self.seconds >= DAY && !(self.opens && counted == 0);
+        known.then(|| counted as f64 / self.weeks())
+    }
+}
+
+fn pace(input: &ReportInput<'_>, range: &Range<usize>, span: Span) -> Pace {
+    let first = first_day(&input.measured.deployments, input.time_zone);
+    let opens = range.start == 0 && !range.is_empty();
+    let (Some(first), Some(end)) = (first, span.end()) else {
+        return Pace { deployments: 0, opens: false, seconds: 0 };
     };
-    let asked_for = span.since.is_some() || span.until.is_some();
-    let (start, counted) = match span.since {
-        Some(since) if range.start > 0 => (since, range.len()),
-        _ => (first.finished_at, range.len() - 1),
-    };
-    let end = span.end().filter(|_| asked_for).unwrap_or(last.finished_at);
-    let weeks = (end - start) as f64 / WEEK as f64;
-    let known = range.len() > 1 && weeks > 0.0;
-    (weeks, known.then(|| counted as f64 / weeks))
+    let start = span.since.map_or(first, |since| since.max(first));
+    Pace { deployments: range.len(), opens, seconds: end.saturating_sub(start).max(0) }
+}
+
+/// The first moment of the local day on which anything was deployed first.
+pub(super) fn first_day(all: &[Deployment], time_zone: &TimeZone) -> Option<i64> {
+    let first = all.first()?.finished_at;
+    Some(day_of(first, time_zone).and_then(|day| midnight(day, time_zone)).unwrap_or(first))
 }
 
 /// How many changes each delivering deployment of the span brought, rework included, in ascending
@@ -75,12 +101,12 @@ fn changes_by_deployment(measured: &Measured, range: &Range<usize>) -> Vec<u32> 
     brought
 }
 
-/// The age in seconds of every measured change that waits at `as_of`, ascending.
-fn waiting(measured: &Measured) -> Vec<(i64, &Change)> {
-    let Some(as_of) = measured.as_of else { return Vec::new() };
-    let waiting = measured.changes.iter().filter(|change| change.status == Status::Waiting);
+/// The age in seconds, at the end of the span, of every measured change that waits then, ascending.
+fn waiting(measured: &Measured, span: Span) -> Vec<(i64, &Change)> {
+    let measured = measured.changes.iter().filter(|change| change.is_measured());
+    let seen = measured.filter_map(|change| Some((span.observe_change(change)?, change)));
     let mut waiting: Vec<_> =
-        waiting.filter_map(|change| Some(((as_of - change.start()?).max(0), change))).collect();
+        seen.filter(|(seen, _)| !seen.event).map(|(seen, change)| (seen.time, change)).collect();
     waiting.sort_by_key(|&(age, _)| age);
     waiting
 }
@@ -140,12 +166,12 @@ fn calendar(measured: &Measured, range: Range<usize>, time_zone: &TimeZone) -> V
 }
 
 /// The middle of sorted values, or between the two in the middle.
-fn median<T: Copy>(sorted: &[T], as_float: impl Fn(T) -> f64) -> Option<f64> {
+fn median(sorted: &[u32]) -> Option<f64> {
     let middle = sorted.len() / 2;
-    let upper = as_float(*sorted.get(middle)?);
+    let upper = f64::from(*sorted.get(middle)?);
     match sorted.len() % 2 {
         1 => Some(upper),
-        _ => Some(f64::midpoint(as_float(sorted[middle - 1]), upper)),
+        _ => Some(f64::midpoint(f64::from(sorted[middle - 1]), upper)),
     }
 }
 
@@ -158,15 +184,17 @@ mod tests {
     const T: i64 = 1_767_571_200; // 2026-01-05T00:00:00Z
 
     #[test]
-    fn deployments_a_week_rest_on_the_weeks_between_them() {
+    fn deployments_a_week_rest_on_the_weeks_since_the_first() {
         let lives = [(T + WEEK, 0), (T + 2 * WEEK, 0), (T + 4 * WEEK, 0)];
         let mut story = Story::of_lives(T, &lives);
         let flow = story.report().flow;
         assert_eq!((flow.weeks, flow.deployments_per_week), (4.0, Some(0.75)));
-        // What is committed later does not count as time without deployments, unless asked for.
+        // A time without deployments counts.
         story.as_of = Some(T + 6 * WEEK);
-        assert_eq!(story.report().flow.weeks, 4.0);
+        assert_eq!(story.report().flow.deployments_per_week, Some(0.5));
         assert_eq!(story.report_of(None, Some(T + 9 * WEEK)).flow.weeks, 6.0);
+        let flow = story.report_of(Some(T + 5 * WEEK), None).flow;
+        assert_eq!((flow.weeks, flow.deployments_per_week), (1.0, Some(0.0)));
         story.as_of = None;
         // A span from before the first deployment says no more than that.
         let flow = story.report_of(Some(0), None).flow;
@@ -176,6 +204,9 @@ mod tests {
         assert_eq!((flow.weeks, flow.deployments_per_week), (2.0, Some(1.0)));
         let flow = story.report_of(None, Some(T + WEEK)).flow;
         assert_eq!((flow.weeks, flow.deployments_per_week), (1.0, None));
+        // The day of the first deployment counts whole.
+        story.time_zone = TimeZone::posix("EST5").unwrap();
+        assert_eq!(story.report_of(None, None).flow.weeks, 4.0 + 19.0 / 168.0);
         let report = story.report_of(Some(T + WEEK), Some(T + 3 * WEEK));
         assert_eq!(report.deployments.count, 2);
         assert_eq!(report.deployments.first, Some(Time(T + WEEK)));
@@ -183,11 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn deployments_at_one_moment_have_no_frequency() {
+    fn deployments_of_one_day_have_no_frequency() {
         let mut story = Story::of_lives(T, &[]);
-        story.deploy("again", 0, T);
+        story.deploy("again", 0, T + DAY - 1);
         let flow = story.report().flow;
-        assert_eq!((flow.weeks, flow.deployments_per_week), (0.0, None));
+        assert_eq!((flow.weeks * WEEK as f64, flow.deployments_per_week), ((DAY - 1) as f64, None));
     }
 
     #[test]
@@ -207,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_now_is_told_whatever_the_span() {
+    fn what_waits_is_told_for_the_end_of_the_span() {
         let mut story = Story::of_lives(T, &[]);
         let ages = [40 * DAY, MONTH, 20 * DAY, 3 * DAY, 3 * DAY, 3 * DAY, DAY - 1];
         for age in ages {

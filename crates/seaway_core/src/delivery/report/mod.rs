@@ -22,10 +22,10 @@ mod trend;
 mod value;
 
 pub use build::{ReportInput, build};
-pub(in crate::delivery) use flow::AGES;
+pub(in crate::delivery) use flow::{AGES, Pace};
 pub use model::*;
 pub(in crate::delivery) use period::midnight;
 #[cfg(test)]
 pub(in crate::delivery) use span::{Life, Span};
-pub(in crate::delivery) use trend::{MOST_POINTS, finding};
+pub(in crate::delivery) use trend::{MOST_POINTS, drop_leading, finding};
 pub(in crate::delivery) use value::{Spread, time_to_value_of_curve};

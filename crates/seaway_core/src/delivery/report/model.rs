@@ -203,9 +203,9 @@ pub struct Stage {
     pub from: &'static str,
     /// The milestone it ends at: `merged`.
     pub to: &'static str,
-    /// Changes that finished it.
+    /// Delivered changes that went through it.
     pub n: usize,
-    /// Changes that are in it now.
+    /// Changes that are in it at the end of the span.
     pub waiting: usize,
     /// The median by Kaplan–Meier.
     pub p50: Estimate,
@@ -275,9 +275,11 @@ pub struct SizePoint {
 /// Deployments and changes in their course.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Flow {
-    /// Deployments a week over the span of the deployments; `None` with fewer than two.
+    /// Deployments a week, without the first one of all, which opens the time; `None` where `weeks`
+    /// are less than a day and where only that one is known.
     pub deployments_per_week: Option<f64>,
-    /// Weeks that the figure rests on.
+    /// The weeks that it rests on: from the start of the span, or of the day of the first
+    /// deployment if that is later, to the end. 0 where nothing was ever deployed.
     pub weeks: f64,
     /// Changes that a delivering deployment brought: the median.
     pub changes_per_deployment_p50: Option<f64>,
@@ -285,7 +287,7 @@ pub struct Flow {
     pub changes_per_deployment_mean: Option<f64>,
     /// Deployments that delivered at least one change.
     pub delivering_deployments: usize,
-    /// Changes waiting now.
+    /// Changes waiting at the end of the span.
     pub waiting: usize,
     /// The median age of the waiting changes, in seconds.
     pub waiting_age_p50: Option<f64>,
@@ -315,7 +317,7 @@ pub struct WaitingChange {
     pub subject: String,
     /// The clock's start.
     pub authored_at: Option<Time>,
-    /// Age at `as_of`, in seconds.
+    /// Age at the end of the span, in seconds.
     pub seconds: i64,
 }
 
@@ -335,7 +337,7 @@ pub struct CalendarDay {
 pub struct Rework {
     /// Changes that revert others.
     pub reverts: usize,
-    /// Changes that were reverted.
+    /// Changes that were reverted and do not revert others themselves.
     pub reverted: usize,
     /// Share (0 to 1) of all measured changes that is rework.
     pub share: Option<f64>,

@@ -7,7 +7,6 @@ use crate::delivery::attribution::DeploymentKind;
 use crate::delivery::history::NONE;
 use crate::delivery::measured::{Change, Status};
 use crate::time::Time;
-use std::collections::HashSet;
 use std::ops::Range;
 
 /// How many of the latest pieces of rework are named.
@@ -28,7 +27,6 @@ pub(super) fn of(input: &ReportInput<'_>, span: Span) -> Rework {
         .filter(|change| change.status == Status::Rework)
         .filter(seen)
         .collect();
-    let targets = reverted_positions(input);
     let all = value + reworked.len();
     let range = span.deployments(&measured.deployments);
     let of_kind = |kind| {
@@ -36,7 +34,7 @@ pub(super) fn of(input: &ReportInput<'_>, span: Span) -> Rework {
     };
     Rework {
         reverts: reworked.iter().filter(|change| change.reverts).count(),
-        reverted: reworked.iter().filter(|change| targets.contains(&change.position)).count(),
+        reverted: reworked.iter().filter(|change| !change.reverts).count(),
         share: (all > 0).then(|| reworked.len() as f64 / all as f64),
         rollbacks: of_kind(DeploymentKind::Rollback),
         failed_deployments: measured.attribution.failed_by[range.clone()]
@@ -47,17 +45,6 @@ pub(super) fn of(input: &ReportInput<'_>, span: Span) -> Rework {
         unsuccessful_deployments: input.unsuccessful_deployments,
         latest: latest(input, &reworked, range),
     }
-}
-
-/// The places on the mainline of changes that another change reverts.
-fn reverted_positions(input: &ReportInput<'_>) -> HashSet<u32> {
-    let brought_by = &input.measured.mainline.brought_by;
-    let places = input
-        .history
-        .reverts()
-        .iter()
-        .map(|&(commit, target)| (brought_by[commit as usize], brought_by[target as usize]));
-    places.filter(|(from, to)| from != to && *to != NONE).map(|(_, to)| to).collect()
 }
 
 /// A piece of rework that is not told yet: a change or the number of a deployment.
@@ -136,10 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reverted_revert_counts_as_both() {
+    fn a_reverted_revert_counts_as_a_revert() {
         let mut story = reverts();
         let report = story.report();
-        assert_eq!((report.rework.reverts, report.rework.reverted), (2, 2));
+        assert_eq!((report.rework.reverts, report.rework.reverted), (2, 1));
         assert_eq!(report.rework.share, Some(0.75));
         assert_eq!(report.time_to_value.n, 1);
         assert_eq!(latest(&report), [("revert", "subject 4"), ("revert", "subject 3")]);

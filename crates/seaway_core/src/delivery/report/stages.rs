@@ -6,23 +6,26 @@ use super::value::Spread;
 use crate::delivery::measured::Change;
 use crate::stats::survival::Observation;
 
-/// The stages of the changes that the span sees. They are those of which all milestones are known;
-/// where one is missing there are no two stages to tell apart.
+/// The stages of the changes that the span sees delivered. A missing milestone merges its stage
+/// into the next one (rule 9).
 ///
-/// The first stage is over for every change of a mainline, so it is seen whole, from birth. The
-/// second is seen as the span sees it: late where the change was merged before the span, and
-/// without an end where the change waits.
+/// What waits has the first stage behind it and is in the second, which it has not finished: that
+/// is seen as the span sees it, late where the change was merged before the span, and without an
+/// end where it waits.
 pub(super) fn of(changes: &[Change], span: Span) -> Vec<Stage> {
     let mut until_merged = Observations::default();
     let mut until_deployed = Observations::default();
     for change in changes.iter().filter(|change| change.is_measured()) {
-        let (Some(authored), Some(merged)) = (change.authored, change.merged) else { continue };
         let Some(whole) = span.observe_change(change) else { continue };
-        let second = Life { start: merged, appears: merged, finished: change.deployed };
-        let Some(second) = span.observe(second) else { continue };
-        let first = Observation { entry: 0, time: merged - authored, event: true };
-        until_merged.add(first, whole.event);
-        until_deployed.add(second, whole.event);
+        if let (Some(authored), Some(merged), true) = (change.authored, change.merged, whole.event)
+        {
+            until_merged.add(Observation { entry: 0, time: merged - authored, event: true });
+        }
+        let Some(start) = change.merged.or(change.authored) else { continue };
+        let second = Life { start, appears: start, finished: change.deployed };
+        if let Some(second) = span.observe(second) {
+            until_deployed.add(second);
+        }
     }
     let total = until_merged.delivered_seconds + until_deployed.delivered_seconds;
     vec![
@@ -39,8 +42,8 @@ struct Observations {
 }
 
 impl Observations {
-    fn add(&mut self, seen: Observation, delivered: bool) {
-        if delivered {
+    fn add(&mut self, seen: Observation) {
+        if seen.event {
             self.delivered_seconds += seen.time as f64;
         }
         self.all.push(seen);
@@ -77,7 +80,7 @@ mod tests {
         let [merged, deployed] = &report.stages[..] else { panic!("two stages") };
         assert_eq!((merged.from, merged.to), ("authored", "merged"));
         assert_eq!((deployed.from, deployed.to), ("merged", "deployed"));
-        assert_eq!((merged.n, merged.waiting), (3, 0));
+        assert_eq!((merged.n, merged.waiting), (2, 0));
         assert_eq!((deployed.n, deployed.waiting), (2, 1));
         assert_eq!(merged.p50.seconds, Some(100.0));
         // 0 of three, then 400 of two: 2/3, 1/3.
@@ -91,20 +94,20 @@ mod tests {
         let before = story.report_of(None, Some(T + 600));
         let [merged, deployed] = &before.stages[..] else { panic!("two stages") };
         assert_eq!((before.time_to_value.n, before.time_to_value.waiting), (0, 2));
-        assert_eq!((merged.n, deployed.n, deployed.waiting), (2, 0, 2));
+        assert_eq!((merged.n, deployed.n, deployed.waiting), (0, 0, 2));
         assert_eq!((merged.share, deployed.share), (None, None));
         let after = story.report_of(Some(T + 601), None);
-        assert_eq!((after.stages[0].n, after.stages[1].waiting), (1, 1));
+        assert_eq!((after.stages[0].n, after.stages[1].waiting), (0, 1));
     }
 
     #[test]
-    fn a_missing_milestone_leaves_a_change_out() {
+    fn a_missing_milestone_merges_its_stage_into_the_next() {
         let mut story = story();
         let odd = story.direct(T + 700, LATEST + 1);
         story.deploy("v2", odd, T + 900);
         let report = story.report();
         assert_eq!(report.time_to_value.n, 4);
-        assert_eq!((report.stages[0].n, report.stages[1].n, report.stages[1].waiting), (3, 3, 0));
+        assert_eq!((report.stages[0].n, report.stages[1].n, report.stages[1].waiting), (3, 4, 0));
         let sum: f64 = report.stages.iter().filter_map(|stage| stage.share).sum();
         assert!((sum - 1.0).abs() < 1e-12);
     }

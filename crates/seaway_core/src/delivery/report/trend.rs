@@ -1,6 +1,7 @@
 //! Time to value over time.
 
 use super::build::ReportInput;
+use super::flow::first_day;
 use super::model::{Period, Trend, TrendPoint};
 use super::period::{day_of, midnight};
 use super::span::{Life, Span};
@@ -19,17 +20,34 @@ const ENOUGH: usize = 5;
 pub(super) fn of(input: &ReportInput<'_>, span: Span) -> Trend {
     let changes = input.measured.changes.iter().filter(|change| change.is_measured());
     let lives: Vec<Life> = changes.filter_map(Life::of).collect();
-    let first_deployment = input.measured.deployments.first().map(|first| first.finished_at);
-    let measured_since = first_deployment.unwrap_or(i64::MAX);
-    let Some((period, spans)) = periods(&lives, span, measured_since, input.time_zone) else {
+    let first_day = first_day(&input.measured.deployments, input.time_zone);
+    let parts = first_day.and_then(|first_day| periods(span, first_day, input.time_zone));
+    let (period, parts) = parts.unwrap_or((Period::Week, Vec::new()));
+    let mut points: Vec<TrendPoint> =
+        parts.into_iter().map(|part| part.point(&lives, span.as_of)).collect();
+    let delivered = lives.iter().filter_map(|&life| span.observe(life)).filter(|seen| seen.event);
+    drop_leading(&mut points, span.since.is_none(), delivered.count());
+    if points.is_empty() {
         let finding = "Nothing was delivered, so there is no trend.".to_owned();
-        return Trend { period: Period::Week, points: Vec::new(), finding };
-    };
-    let points: Vec<TrendPoint> =
-        spans.into_iter().map(|part| part.point(&lives, span.as_of)).collect();
+        return Trend { period, points, finding };
+    }
     let observations = |point| point_span(&points[point], span.as_of).of_lives(&lives);
     let finding = finding(period, &points, |a, b| log_rank(&[observations(a), observations(b)]));
     Trend { period, points, finding }
+}
+
+/// From the beginning on means from the first delivery on: drops the empty points before it, unless
+/// some of the `delivered` changes are older than the oldest point.
+pub(in crate::delivery) fn drop_leading(
+    points: &mut Vec<TrendPoint>,
+    from_the_beginning: bool,
+    delivered: usize,
+) {
+    let shown: usize = points.iter().map(|point| point.n).sum();
+    if from_the_beginning && shown == delivered {
+        let first = points.iter().position(|point| point.n > 0);
+        points.drain(..first.unwrap_or(points.len()));
+    }
 }
 
 /// A period, cut to the span and the data.
@@ -60,23 +78,11 @@ impl Span {
     }
 }
 
-/// The periods from the first delivery, or from the start of the span, to its end. `None` when
-/// there is nothing to show.
-///
-/// A span that starts before anything was deployed is shown from the first deployment on, which is
-/// at `measured_since`: before it nothing could have been delivered.
-fn periods(
-    lives: &[Life],
-    span: Span,
-    measured_since: i64,
-    time_zone: &TimeZone,
-) -> Option<(Period, Vec<Part>)> {
-    let (as_of, closes) = (span.as_of?, span.closes()?);
-    let delivered = lives.iter().filter_map(|life| Some(life.finished?.min(as_of)));
-    let first = match span.since {
-        Some(since) => Some(since.max(measured_since)),
-        None => delivered.filter(|&moment| span.contains(moment)).min(),
-    };
+/// The periods from the start of the span, or from the day of the first deployment if that is later,
+/// to its end: before `first_day` nothing could have been delivered. `None` when there are none.
+fn periods(span: Span, first_day: i64, time_zone: &TimeZone) -> Option<(Period, Vec<Part>)> {
+    let closes = span.closes()?;
+    let first = Some(span.since.map_or(first_day, |since| since.max(first_day)));
     let first = first.filter(|&first| first < closes)?;
     let (first, last) = (day_of(first, time_zone)?, day_of(closes - 1, time_zone)?);
     let period = Period::finest(first, last, MOST_POINTS);
@@ -85,7 +91,7 @@ fn periods(
     let part = |number| {
         let (opens, ends) = (start_of(number)?, start_of(number + 1)?);
         let start = span.since.map_or(opens, |since| since.max(opens));
-        let complete = start == opens && measured_since <= opens && ends <= closes;
+        let complete = start == opens && first_day <= opens && ends <= closes;
         let label = period.label(period.first_day(number)?);
         Some(Part { label, start, end: ends.min(closes), complete })
     };
@@ -205,8 +211,8 @@ mod tests {
 
     #[test]
     fn a_period_is_complete_when_deployments_are_known_for_all_of_it() {
-        for (first, complete) in [(MONDAY, true), (MONDAY + 1, false)] {
-            let lives = [(MONDAY + DAY, HOUR), (MONDAY + 8 * DAY, HOUR)];
+        for (first, complete) in [(MONDAY, true), (MONDAY + HOUR, true), (MONDAY + DAY, false)] {
+            let lives = [(MONDAY + 2 * DAY, HOUR), (MONDAY + 9 * DAY, HOUR)];
             let trend = Story::of_lives(first, &lives).report().trend;
             let found: Vec<_> = trend.points.iter().map(|point| point.complete).collect();
             assert_eq!(found, [complete, false]);
@@ -216,7 +222,7 @@ mod tests {
     #[test]
     fn the_period_is_the_finest_that_gives_26_points() {
         for (weeks, period, points) in [
-            (0, Period::Week, 1),
+            (1, Period::Week, 2),
             (25, Period::Week, 26),
             (26, Period::Month, 7),    // 2026-01 to 2026-07
             (112, Period::Month, 26),  // 2026-01 to 2028-02
@@ -224,7 +230,8 @@ mod tests {
             (600, Period::Year, 12),
             (1_600, Period::Year, 26),
         ] {
-            let story = Story::of_lives(MONDAY - 1, &[(MONDAY, 1), (MONDAY + weeks * WEEK, 60)]);
+            let lives = [(MONDAY + 1, 1), (MONDAY + weeks * WEEK, 60)];
+            let story = Story::of_lives(MONDAY, &lives);
             let trend = story.report().trend;
             assert_eq!((trend.period, trend.points.len()), (period, points), "{weeks} weeks");
         }

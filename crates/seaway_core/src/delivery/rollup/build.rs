@@ -3,14 +3,15 @@
 use super::model::{Flow, Report, Rework, Scope, Span, Stage};
 use super::tally::{Lives, Totals, count};
 use crate::delivery::report::{
-    AGES, AgeBand, CalendarDay, DoraMeasure, MOST_POINTS, Period, Spread, TimeToValue, Trend,
-    TrendPoint, dora, finding, time_to_value_of_curve,
+    AGES, AgeBand, CalendarDay, DoraMeasure, MOST_POINTS, Pace, Period, Spread, TimeToValue, Trend,
+    TrendPoint, dora, drop_leading, finding, time_to_value_of_curve,
 };
 use crate::delivery::summary::{Count, Day, DaySummary, Days, STAGES, Stock};
+use crate::delivery::view::Milestone;
 use crate::stats::histogram::Histogram;
 use crate::stats::life_table::{LifeTable, Tally};
 use crate::stats::survival::{Curve, log_rank_of_tables};
-use crate::time::{DAY, Time, WEEK};
+use crate::time::Time;
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
@@ -37,6 +38,8 @@ pub struct Input<'a> {
     pub stock: &'a Stock,
     /// The first day of the scope on which anything was deployed, whatever the span.
     pub first_deployment: Option<Day>,
+    /// Whether anybody tells of incidents: whether any is on record, of whatever scope and span.
+    pub knows_incidents: bool,
 }
 
 impl Input<'_> {
@@ -97,7 +100,7 @@ struct Sum<'a> {
     input: &'a Input<'a>,
     /// What waits at the end.
     stock: &'a Stock,
-    whole: Option<Lives>,
+    whole: Option<Whole>,
     totals: Totals,
     calendar: Vec<CalendarDay>,
     /// The length of the periods of the trend.
@@ -128,11 +131,10 @@ impl<'a> Sum<'a> {
     fn add(&mut self, day: Day, summary: &DaySummary) {
         let start = self.input.days.start(day);
         self.turn(day, summary);
-        let since = self.input.since;
-        let whole = self.whole.get_or_insert_with(|| {
-            let stock = (since == Some(day)).then_some(&summary.waiting);
-            Lives::since(since.map(|since| self.input.days.start(since)), stock)
-        });
+        let input = self.input;
+        let whole = self
+            .whole
+            .get_or_insert_with(|| Whole::of(input, (input.since == Some(day)).then_some(summary)));
         whole.add(start, summary);
         if let Some((_, lives)) = &mut self.current {
             lives.add(start, summary);
@@ -172,9 +174,7 @@ impl<'a> Sum<'a> {
 
     fn point(&mut self, part: &Part, lives: &Lives, waits: &Histogram) {
         let table = lives.table(waits);
-        let curve = Curve::of_table(&table).until_exhausted();
-        let (n, waiting) = (count(lives.n()), count(waits.total()));
-        let Spread { p50, p85, p95, .. } = Spread::of_curve(n, waiting, &curve);
+        let Spread { n, waiting, p50, p85, p95 } = lives.spread(waits);
         let period = self.period;
         let &Part { first, end, complete } = part;
         let named = first.date().and_then(|date| period.first_day(period.number(date)));
@@ -195,34 +195,28 @@ impl<'a> Sum<'a> {
             }
             self.begin(None);
         }
-        let lives = self.whole.take().unwrap_or_else(|| {
-            Lives::since(input.since.map(|since| input.days.start(since)), None)
-        });
-        let time_to_value = time_to_value(&lives, self.stock);
-        let flow = self.flow();
+        let whole = self.whole.take().unwrap_or_else(|| Whole::of(input, None));
+        let time_to_value = time_to_value(&whole.changes, self.stock);
+        let (flow, delivered) = (self.flow(), time_to_value.n);
         Report {
             schema_version: SCHEMA_VERSION,
             scope: input.scope.clone(),
             span: span(input),
-            stages: stages(&self.totals),
+            stages: stages(&self.totals, &whole.last_stage, self.stock),
             rework: rework(&self.totals, self.stock, &time_to_value),
-            dora: measures(&self.totals, &time_to_value, &flow),
+            dora: self.measures(&whole.commits, &flow),
             time_to_value,
-            trend: self.trend(),
+            trend: self.trend(delivered),
             flow,
         }
     }
 
-    fn trend(mut self) -> Trend {
-        // From the beginning on means from the first delivery on.
-        let first = self.points.iter().position(|(point, _)| point.n > 0);
-        match first {
-            Some(first) if self.input.since.is_none() => drop(self.points.drain(..first)),
-            None if self.input.since.is_none() => self.points.clear(),
-            _ => {}
-        }
+    fn trend(self, delivered: usize) -> Trend {
         let period = self.period;
-        let (points, tables): (Vec<_>, Vec<_>) = self.points.into_iter().unzip();
+        let (mut points, tables): (Vec<_>, Vec<_>) = self.points.into_iter().unzip();
+        let all = points.len();
+        drop_leading(&mut points, self.input.since.is_none(), delivered);
+        let tables = &tables[all - points.len()..];
         let test = |a: usize, b: usize| log_rank_of_tables(&[&tables[a], &tables[b]]);
         let finding = match points.is_empty() {
             true => "Nothing was delivered, so there is no trend.".to_owned(),
@@ -233,22 +227,15 @@ impl<'a> Sum<'a> {
 
     fn flow(&mut self) -> Flow {
         let (input, totals) = (self.input, &self.totals);
-        let deployments = totals.deployments();
-        let first = input.first_deployment.map(|day| input.days.start(day));
-        let since = input.since.map(|since| input.days.start(since));
-        let start = first.map(|first| since.map_or(first, |since| since.max(first)));
-        let weeks = start
-            .map_or(0.0, |start| input.end().saturating_sub(start) as f64 / WEEK as f64)
-            .max(0.0);
+        let pace = pace(input, totals.deployments());
         let delivering = totals.get(Count::DeliveringDeployments);
         let carried = totals.get(Count::CarriedChanges);
         let mut ages = Tally::default();
         ages.add(&self.stock.ages);
         Flow {
-            deployments,
-            deployments_per_week: (weeks * WEEK as f64 >= DAY as f64)
-                .then(|| deployments as f64 / weeks),
-            weeks,
+            deployments: pace.deployments,
+            deployments_per_week: pace.per_week(),
+            weeks: pace.weeks(),
             delivering_deployments: delivering,
             changes_per_deployment_mean: (delivering > 0)
                 .then(|| carried as f64 / delivering as f64),
@@ -263,6 +250,63 @@ impl<'a> Sum<'a> {
             calendar: std::mem::take(&mut self.calendar),
         }
     }
+
+    /// DORA's five measures, in its order.
+    fn measures(&self, commits: &Lives, flow: &Flow) -> Vec<DoraMeasure> {
+        let (totals, knows_incidents) = (&self.totals, self.input.knows_incidents);
+        let Spread { n, waiting, p50, .. } = commits.spread(&self.stock.commits);
+        let recoveries = count(totals.recoveries.total());
+        let recovery = Spread::of_curve(recoveries, 0, &curve_of(&totals.recoveries)).p50;
+        let failed = totals.get(Count::FailedDeployments);
+        let unplanned = totals.get(Count::UnplannedDeployments);
+        vec![
+            dora::lead_time(n, waiting, p50),
+            dora::frequency(flow.deployments, flow.deployments_per_week),
+            dora::recovery_time(recoveries, recovery),
+            dora::fail_rate(failed, flow.deployments, knows_incidents),
+            dora::rework_rate(unplanned, flow.deployments, knows_incidents),
+        ]
+    }
+}
+
+/// What the whole span sees.
+struct Whole {
+    changes: Lives,
+    /// The last stage of the changes.
+    last_stage: Lives,
+    commits: Lives,
+}
+
+impl Whole {
+    /// Of no days yet. `first` is the first day of the span, if there is anything to know of it.
+    fn of(input: &Input<'_>, first: Option<&DaySummary>) -> Self {
+        let since = input.since.map(|since| input.days.start(since));
+        Self {
+            changes: Lives::since(since, first.map(|day| &day.waiting)),
+            last_stage: Lives::since(since, first.map(|day| &day.last_stage)),
+            commits: Lives::since(since, first.map(|day| &day.waiting_commits)),
+        }
+    }
+
+    /// Adds a day that starts at a moment.
+    fn add(&mut self, start: i64, day: &DaySummary) {
+        self.changes.add(start, day);
+        if let Some(last) = day.stages.last() {
+            self.last_stage.deliver(last);
+        }
+        self.commits.deliver(&day.lead_times);
+    }
+}
+
+/// How often something was deployed, by the same rule as `measure`.
+fn pace(input: &Input<'_>, deployments: usize) -> Pace {
+    let Some(first) = input.first_deployment else {
+        return Pace { deployments, opens: false, seconds: 0 };
+    };
+    let start = input.since.map_or(first, |since| since.max(first));
+    let opens = start == first && deployments > 0;
+    let seconds = input.end().saturating_sub(input.days.start(start)).max(0);
+    Pace { deployments, opens, seconds }
 }
 
 /// The periods of the trend, oldest first: from the start of the span, or from the first
@@ -297,15 +341,20 @@ fn curve_of(durations: &Tally) -> Curve {
     Curve::of_table(&LifeTable::of(durations.total(), &nothing, durations, &nothing))
 }
 
-fn stages(totals: &Totals) -> Vec<Stage> {
-    let whole = totals.stages.iter().fold(0_i64, |all, stage| all.wrapping_add(stage.sum()));
-    let stage = |(durations, milestone): (&Tally, &crate::delivery::view::Milestone)| {
-        let n = count(durations.total());
-        let Spread { p50, p85, .. } = Spread::of_curve(n, 0, &curve_of(durations));
-        let share = (whole > 0).then(|| durations.sum() as f64 / whole as f64);
-        Stage { to: milestone.name(), n, p50, p85, share }
+fn stages(totals: &Totals, last: &Lives, stock: &Stock) -> Vec<Stage> {
+    let before = totals.stages.iter().fold(0_i64, |all, stage| all.wrapping_add(stage.sum()));
+    let whole = before.wrapping_add(last.sum());
+    let stage = |milestone: Milestone, spread: Spread, seconds: i64| {
+        let Spread { n, waiting, p50, p85, .. } = spread;
+        let share = (whole > 0).then(|| seconds as f64 / whole as f64);
+        Stage { to: milestone.name(), n, waiting, p50, p85, share }
     };
-    totals.stages.iter().zip(&STAGES).map(stage).collect()
+    let finished = totals.stages.iter().map(|durations| {
+        let n = count(durations.total());
+        (Spread::of_curve(n, 0, &curve_of(durations)), durations.sum())
+    });
+    let all = finished.chain([(last.spread(&stock.last_stage), last.sum())]);
+    STAGES.into_iter().zip(all).map(|(to, (spread, seconds))| stage(to, spread, seconds)).collect()
 }
 
 fn rework(totals: &Totals, stock: &Stock, value: &TimeToValue) -> Rework {
@@ -334,39 +383,6 @@ fn by_age(ages: &Tally) -> Vec<AgeBand> {
         AgeBand { label, changes }
     };
     AGES.map(band).into()
-}
-
-fn measures(totals: &Totals, value: &TimeToValue, flow: &Flow) -> Vec<DoraMeasure> {
-    let lead_time = format!(
-        "The median time to value, by change and from its first commit on; changes that wait ({}) \
-         are in it as not delivered yet.",
-        value.waiting
-    );
-    let recoveries = count(totals.recoveries.total());
-    let recovery = Spread::of_curve(recoveries, 0, &curve_of(&totals.recoveries)).p50;
-    let rate = |name, kind, note| dora::rate(name, totals.get(kind), flow.deployments, note);
-    vec![
-        dora::median(dora::LEAD_TIME, value.n, value.p50, lead_time),
-        dora::frequency(flow.deployments, flow.deployments_per_week),
-        dora::median(
-            dora::RECOVERY_TIME,
-            recoveries,
-            recovery,
-            "The median time from a deployment that failed to the recovery from it: the end of \
-             its rollback or of its incident."
-                .to_owned(),
-        ),
-        rate(
-            dora::FAIL_RATE,
-            Count::FailedDeployments,
-            "The share of deployments that a rollback took back or that an incident followed.",
-        ),
-        rate(
-            dora::REWORK_RATE,
-            Count::UnplannedDeployments,
-            "The share of deployments that were not planned but made to mend an incident.",
-        ),
-    ]
 }
 
 fn span(input: &Input<'_>) -> Span {

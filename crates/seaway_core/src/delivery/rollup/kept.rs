@@ -22,6 +22,8 @@ pub struct Question<'a> {
     pub days: &'a Days,
     /// The first day of the scope on which anything was deployed, whatever the span.
     pub first_deployment: Option<Day>,
+    /// Whether anybody tells of incidents: whether any is on record, of whatever scope and span.
+    pub knows_incidents: bool,
 }
 
 /// Builds the report of a span from summaries by
@@ -29,11 +31,19 @@ pub struct Question<'a> {
 /// day `until`, and of days before the span those in which changes are open.
 #[must_use]
 pub fn report(question: Question<'_>, mut summaries: BTreeMap<Day, DaySummary>) -> Report {
-    let Question { scope, since, until, as_of, days, first_deployment } = question;
+    let Question { scope, since, until, as_of, days, first_deployment, knows_incidents } = question;
     let open: Vec<(OpenChange, i64)> =
         summaries.values().flat_map(|summary| summary.open.iter()).collect();
-    let mut input =
-        Input { scope, since, until, as_of, days, stock: &Stock::default(), first_deployment };
+    let mut input = Input {
+        scope,
+        since,
+        until,
+        as_of,
+        days,
+        stock: &Stock::default(),
+        first_deployment,
+        knows_incidents,
+    };
     for day in stock_days(&input) {
         let moment = days.start(day);
         if moment <= as_of && !open.is_empty() {
@@ -53,9 +63,15 @@ fn stock_at(open: &[(OpenChange, i64)], moment: i64) -> Stock {
     let mut stock = Stock::default();
     let there = || open.iter().filter(|(change, _)| change.appears <= moment);
     let count = |kind| there().filter(|(it, _)| it.kind == kind).map(|&(_, count)| count).sum();
-    let measured = there().filter(|(change, _)| change.kind == OpenKind::Measured);
-    let ages = measured.map(|&(change, count)| (moment.saturating_sub(change.start), count));
-    stock.ages = Histogram::of(ages);
+    let ages = |kind| {
+        let of_kind = there().filter(move |(change, _)| change.kind == kind);
+        let age =
+            |&(change, count): &(OpenChange, i64)| (moment.saturating_sub(change.start), count);
+        Histogram::of(of_kind.map(age))
+    };
+    stock.ages = ages(OpenKind::Measured);
+    stock.last_stage = ages(OpenKind::LastStage);
+    stock.commits = ages(OpenKind::Commit);
     stock.reverts = count(OpenKind::Revert);
     stock.reverted = count(OpenKind::Reverted);
     stock
@@ -63,6 +79,8 @@ fn stock_at(open: &[(OpenChange, i64)], moment: i64) -> Stock {
 
 fn put_in(stock: &Stock, summary: &mut DaySummary) {
     summary.waiting.merge(&stock.ages);
+    summary.last_stage.merge(&stock.last_stage);
+    summary.waiting_commits.merge(&stock.commits);
     summary.add(Count::WaitingReverts, stock.reverts);
     summary.add(Count::WaitingReverted, stock.reverted);
 }

@@ -75,7 +75,9 @@ pub struct Stage {
     pub to: &'static str,
     /// Delivered changes that went through it.
     pub n: usize,
-    /// The median.
+    /// Changes that are in it at the end of the span: what waits is in the last one.
+    pub waiting: usize,
+    /// The median by Kaplan–Meier.
     pub p50: Estimate,
     /// The 85th percentile.
     pub p85: Estimate,
@@ -88,7 +90,8 @@ pub struct Stage {
 pub struct Flow {
     /// Successful deployments in production of revisions that are known.
     pub deployments: usize,
-    /// The same a week; `None` where `weeks` are less than a day.
+    /// The same a week, without the first one of all, which opens the time; `None` where `weeks` are
+    /// less than a day and where only that one is known.
     pub deployments_per_week: Option<f64>,
     /// The weeks that it rests on: from the start of the span, or of the day of the first
     /// deployment if that is later, to the end. 0 where nothing was ever deployed.

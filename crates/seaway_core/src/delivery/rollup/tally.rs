@@ -1,8 +1,10 @@
 //! Days, added up.
 
+use crate::delivery::report::Spread;
 use crate::delivery::summary::{Count, DaySummary, STAGES, Stock};
 use crate::stats::histogram::Histogram;
 use crate::stats::life_table::{LifeTable, Tally};
+use crate::stats::survival::Curve;
 
 /// A count as whoever reads it expects it: none below 0, which only damaged data has.
 pub(super) fn count(number: i64) -> usize {
@@ -28,17 +30,33 @@ impl Lives {
         Self { since, entered, delivered: Tally::default() }
     }
 
-    /// Adds a day that starts at a moment.
+    /// Adds the changes of a day that starts at a moment.
     pub(super) fn add(&mut self, start: i64, day: &DaySummary) {
-        self.delivered.add(&day.delivered);
+        self.deliver(&day.delivered);
         if let Some(since) = self.since {
             self.entered.add_earlier(&day.entering, start.saturating_sub(since));
         }
     }
 
+    /// Adds those delivered on a day, of lives that enter at birth or with the stock.
+    pub(super) fn deliver(&mut self, delivered: &Histogram) {
+        self.delivered.add(delivered);
+    }
+
     /// How many were delivered.
     pub(super) fn n(&self) -> i64 {
         self.delivered.total()
+    }
+
+    /// The exact sum of the seconds of those delivered.
+    pub(super) fn sum(&self) -> i64 {
+        self.delivered.sum()
+    }
+
+    /// The quantiles, given the ages of what waits at the end.
+    pub(super) fn spread(&self, waiting: &Histogram) -> Spread {
+        let curve = Curve::of_table(&self.table(waiting)).until_exhausted();
+        Spread::of_curve(count(self.n()), count(waiting.total()), &curve)
     }
 
     /// The life table, given the ages of what waits at the end.
@@ -55,8 +73,8 @@ impl Lives {
 /// What the rest of a report needs of its days.
 #[derive(Default)]
 pub(super) struct Totals {
-    /// By place in [`STAGES`].
-    pub(super) stages: [Tally; STAGES.len()],
+    /// The stages before the last one, by place in [`STAGES`].
+    pub(super) stages: [Tally; STAGES.len() - 1],
     pub(super) recoveries: Tally,
     /// Counts only; histograms are left empty.
     counts: DaySummary,

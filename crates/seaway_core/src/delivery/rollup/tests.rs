@@ -1,7 +1,7 @@
 use super::*;
 use crate::delivery::attribution::DeploymentKind;
-use crate::delivery::measured::Status;
-use crate::delivery::report::{self, Life, Spread};
+use crate::delivery::measured::{CommitLife, Status};
+use crate::delivery::report::{self, DoraMeasure, Estimate, Life, Spread};
 use crate::delivery::summary::fixture::{T, TODAY, ZONES, deployment, horizons, life, services};
 use crate::delivery::summary::{
     Day, DaySummary, Days, STAGES, Stock, day_summaries, stock, summaries,
@@ -44,6 +44,7 @@ impl Case {
             days: self.days,
             stock: &stock,
             first_deployment: self.summaries.iter().find_map(deployed),
+            knows_incidents: true,
         };
         build(&input, self.summaries.iter().map(|(day, summary)| (*day, summary)))
     }
@@ -51,6 +52,27 @@ impl Case {
     fn span(&self, since: Option<Day>, until: Option<Day>) -> report::Span {
         let start = |day: Option<Day>| day.map(|day| self.days.start(day));
         report::Span { since: start(since), until: start(until), as_of: Some(self.horizon) }
+    }
+
+    /// What the span sees of the commits.
+    fn observe_commits(&self, span: report::Span) -> Vec<Observation> {
+        let life = |&CommitLife { committed, deployed }: &CommitLife| Life {
+            start: committed,
+            appears: committed,
+            finished: deployed,
+        };
+        self.view.commits.iter().filter_map(|commit| span.observe(life(commit))).collect()
+    }
+
+    /// What the span sees of the last stage of the measured changes.
+    fn observe_last_stage(&self, span: report::Span) -> Vec<Observation> {
+        let changes = self.view.changes.iter().filter(|change| change.is_measured());
+        let lives = changes.filter_map(|change| {
+            let at = |milestone| change.milestones.get(milestone);
+            let start = at(Milestone::Built).or(at(Milestone::Merged))?;
+            Some(Life { start, appears: start, finished: at(Milestone::Deployed) })
+        });
+        lives.filter_map(|life| span.observe(life)).collect()
     }
 
     /// What the span sees of the changes that are asked for.
@@ -125,7 +147,15 @@ proptest! {
             case.observe(span, of).len()
         };
         prop_assert_eq!((report.rework.reverts, report.rework.reverted), (rework(true), rework(false)));
+        let Spread { n, waiting, .. } = Spread::of(&case.observe_commits(span));
+        prop_assert_eq!(report.dora[0].n, Some(n));
+        let told = format!("({waiting})");
+        prop_assert!(report.dora[0].note.contains(&told));
+        let last = report.stages.last().unwrap();
+        let Spread { n, waiting, .. } = Spread::of(&case.observe_last_stage(span));
+        prop_assert_eq!((last.n, last.waiting), (n, waiting));
         let past = since.is_some_and(|since| case.days.start(since) > span.end().unwrap());
+        let waiting = report.time_to_value.waiting;
         let bands: usize = report.flow.waiting_by_age.iter().map(|band| band.changes).sum();
         prop_assert_eq!((report.flow.waiting, bands), (waiting, waiting));
         let ages: Vec<i64> = seen.iter().filter(|it| !it.event).map(|it| it.time).collect();
@@ -162,11 +192,26 @@ proptest! {
         (since, until) in spans(),
     ) {
         let case = Case::new(view, zone, horizon);
-        let seen = case.observe(case.span(since, until), ChangeRow::is_measured);
-        prop_assume!(is_clear(&seen) && enters_in_time(&case, since));
-        let found = case.report(since, until).time_to_value;
-        let exact = Spread::of(&seen);
-        for (found, exact) in [(found.p50, exact.p50), (found.p85, exact.p85), (found.p95, exact.p95)] {
+        let span = case.span(since, until);
+        let seen = case.observe(span, ChangeRow::is_measured);
+        let report = case.report(since, until);
+        let mut pairs = Vec::new();
+        if is_clear(&seen) && enters_in_time(&case, since) {
+            let (found, exact) = (&report.time_to_value, Spread::of(&seen));
+            pairs.extend([(found.p50, exact.p50), (found.p85, exact.p85), (found.p95, exact.p95)]);
+        }
+        let commits = case.observe_commits(span);
+        if is_clear(&commits) {
+            let DoraMeasure { value: seconds, low, high, .. } = report.dora[0];
+            pairs.push((Estimate { seconds, low, high }, Spread::of(&commits).p50));
+        }
+        let last = case.observe_last_stage(span);
+        if is_clear(&last) {
+            let (found, exact) = (&report.stages[STAGES.len() - 1], Spread::of(&last));
+            pairs.extend([(found.p50, exact.p50), (found.p85, exact.p85)]);
+        }
+        prop_assume!(!pairs.is_empty());
+        for (found, exact) in pairs {
             prop_assert_eq!(found.seconds.is_some(), exact.seconds.is_some(), "{:?} {:?}", found, exact);
             let pairs = [(found.seconds, exact.seconds), (found.low, exact.low), (found.high, exact.high)];
             for (found, exact) in pairs {
@@ -199,7 +244,8 @@ proptest! {
         }
     }
 
-    /// Stages are those of the changes delivered in the span; their sums are exact.
+    /// Stages are those of the changes delivered in the span; their sums are exact. (The last one
+    /// counts what waits, see above.)
     #[test]
     fn stages_are_those_of_the_delivered(
         view in services(25),
@@ -223,7 +269,9 @@ proptest! {
             let seen: Vec<_> =
                 own.iter().map(|&time| Observation { entry: 0, time, event: true }).collect();
             let exact = Spread::of(&seen);
-            for (found, exact) in [(told.p50, exact.p50), (told.p85, exact.p85)] {
+            let finished = (milestone != Milestone::Deployed).then_some([told.p50, told.p85]);
+            let exact = [exact.p50, exact.p85];
+            for (found, exact) in finished.into_iter().flatten().zip(exact) {
                 prop_assert_eq!(found.seconds.is_some(), exact.seconds.is_some());
                 prop_assert!(close(found.seconds.unwrap_or(0.0), exact.seconds.unwrap_or(0.0)));
             }
@@ -364,14 +412,17 @@ fn dora_has_its_five_measures() {
         unplanned: true,
         ..deployment(T + 3 * DAY, Some(DeploymentKind::Normal))
     });
+    let commit =
+        |seconds: i64| CommitLife { committed: T + 3 * DAY - seconds, deployed: Some(T + 3 * DAY) };
+    case.view.commits = [60, 70, 80].map(commit).into();
     let case = Case::new(case.view, 0, T + 2 * WEEK);
     let report = case.report(Some(TODAY), None);
     let told: Vec<_> = report.dora.iter().map(|it| (it.name, it.n, it.value)).collect();
     assert_eq!(
         told,
         [
-            ("change lead time", Some(2), Some(3_600.0)),
-            ("deployment frequency", Some(5), Some(2.5)),
+            ("change lead time", Some(3), Some(70.0)),
+            ("deployment frequency", Some(5), Some(2.0)),
             ("failed deployment recovery time", Some(1), Some(50.0)),
             ("change fail rate", Some(5), Some(0.2)),
             ("deployment rework rate", Some(5), Some(0.2)),
@@ -396,7 +447,8 @@ proptest! {
         let newest = view.changes.iter().flat_map(|it| it.milestones.0).flatten();
         let of_deployments = view.deployments.iter().flat_map(|it| [it.finished_at, it.recovered_at]);
         let of_incidents = view.incidents.iter().flat_map(|it| [it.opened_at, it.resolved_at]);
-        let newest = newest.chain(of_deployments.flatten()).chain(of_incidents.flatten()).max();
+        let of_commits = view.commits.iter().flat_map(|it| [Some(it.committed), it.deployed]);
+        let newest = newest.chain(of_commits.flatten()).chain(of_deployments.flatten()).chain(of_incidents.flatten()).max();
         let horizon = horizon.max(newest.unwrap_or(horizon));
         let case = Case::new(view, zone, horizon);
         let exact = case.report(since, until);
@@ -413,6 +465,7 @@ proptest! {
             as_of: horizon,
             days: case.days,
             first_deployment: kept.iter().find_map(deployed),
+            knows_incidents: true,
         };
         let is_needed = |(day, summary): &(Day, DaySummary)| {
             let inside = since.is_none_or(|since| since <= *day) && until.is_none_or(|it| *day <= it);

@@ -2,7 +2,7 @@
 
 use super::{Day, Days};
 use crate::delivery::attribution::DeploymentKind;
-use crate::delivery::measured::Status;
+use crate::delivery::measured::{CommitLife, Status};
 use crate::delivery::view::{
     ChangeRow, DeploymentRow, IncidentRow, Milestone, Milestones, ServiceView,
 };
@@ -155,17 +155,28 @@ fn incidents() -> impl Strategy<Value = IncidentRow> {
     })
 }
 
+/// Commits that were deployed after a while, or by a wrong clock before, and some that wait.
+fn commits() -> impl Strategy<Value = CommitLife> {
+    let lag = prop::option::of(prop_oneof![9 => lags(), 1 => -HOUR..0_i64]);
+    (moments(), lag).prop_map(|(committed, lag)| CommitLife {
+        committed,
+        deployed: lag.map(|lag| committed + lag),
+    })
+}
+
 /// A service with some of everything.
 pub(in crate::delivery) fn services(most: usize) -> impl Strategy<Value = ServiceView> {
     (
         prop::collection::vec(changes(), 0..most),
         prop::collection::vec(deployments(), 0..9),
         prop::collection::vec(incidents(), 0..4),
+        prop::collection::vec(commits(), 0..most),
     )
-        .prop_map(|(changes, deployments, incidents)| ServiceView {
+        .prop_map(|(changes, deployments, incidents, commits)| ServiceView {
             changes,
             deployments,
             incidents,
+            commits,
             ..ServiceView::default()
         })
 }

@@ -13,6 +13,9 @@
 //! for; they have the age at the start of the day on which the change appeared, from which the
 //! days in between are taken off. What is delivered is in the counts of its day, and the stock at
 //! `u` is what leaves undelivered.
+//!
+//! The stage that ends with the deployment, and the lives of single commits, are seen from the
+//! moment on at which they begin: nothing of them enters but with the stock.
 
 mod days;
 #[cfg(test)]
@@ -29,7 +32,7 @@ use crate::stats::bytes::{Bytes, write, write_signed};
 use crate::stats::histogram::Histogram;
 
 /// What encoded summaries begin with; another layout gets another number.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// The milestones that end a stage, in order.
 pub const STAGES: [Milestone; 6] = [
@@ -85,6 +88,9 @@ pub enum Count {
     WaitingReverted,
 }
 
+/// How many histograms a summary has.
+const PARTS: usize = STAGES.len() + 7;
+
 /// How many kinds of [`Count`] there are.
 const COUNTS: usize = Count::WaitingReverted as usize + 1;
 
@@ -93,6 +99,10 @@ const COUNTS: usize = Count::WaitingReverted as usize + 1;
 pub struct Stock {
     /// The ages of the measured changes that wait.
     pub ages: Histogram,
+    /// How long these are in their last stage.
+    pub last_stage: Histogram,
+    /// The ages of the commits that wait.
+    pub commits: Histogram,
     /// Waiting changes that revert others.
     pub reverts: i64,
     /// Waiting changes that were reverted and do not revert.
@@ -114,6 +124,12 @@ pub struct DaySummary {
     /// moment of the next, the ages at its first moment; those that were started later are left
     /// out.
     pub entering: Histogram,
+    /// How long, at the first moment of the day, the changes of `waiting` were in their last stage.
+    pub last_stage: Histogram,
+    /// From commit to deployment, of the commits deployed on the day.
+    pub lead_times: Histogram,
+    /// The ages, at the first moment of the day, of the commits that waited then.
+    pub waiting_commits: Histogram,
     /// From a failed deployment to the recovery from it, by the day of the recovery.
     pub recoveries: Histogram,
     /// Changes that appeared on the day and are open: they are in no stock yet.
@@ -147,6 +163,8 @@ impl DaySummary {
     pub fn stock(&self) -> Stock {
         Stock {
             ages: self.waiting.clone(),
+            last_stage: self.last_stage.clone(),
+            commits: self.waiting_commits.clone(),
             reverts: self.get(Count::WaitingReverts),
             reverted: self.get(Count::WaitingReverted),
         }
@@ -187,16 +205,62 @@ impl DaySummary {
         }
     }
 
-    fn parts(&self) -> [&Histogram; STAGES.len() + 4] {
-        let [a, b, c, d, e, f] = &self.stages;
-        let Self { delivered, waiting, entering, recoveries, .. } = self;
-        [delivered, a, b, c, d, e, f, waiting, entering, recoveries]
+    fn parts(&self) -> [&Histogram; PARTS] {
+        let Self {
+            delivered,
+            stages: [a, b, c, d, e, f],
+            waiting,
+            entering,
+            last_stage,
+            lead_times,
+            waiting_commits,
+            recoveries,
+            ..
+        } = self;
+        [
+            delivered,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            waiting,
+            entering,
+            last_stage,
+            lead_times,
+            waiting_commits,
+            recoveries,
+        ]
     }
 
-    fn parts_mut(&mut self) -> [&mut Histogram; STAGES.len() + 4] {
-        let [a, b, c, d, e, f] = &mut self.stages;
-        let Self { delivered, waiting, entering, recoveries, .. } = self;
-        [delivered, a, b, c, d, e, f, waiting, entering, recoveries]
+    fn parts_mut(&mut self) -> [&mut Histogram; PARTS] {
+        let Self {
+            delivered,
+            stages: [a, b, c, d, e, f],
+            waiting,
+            entering,
+            last_stage,
+            lead_times,
+            waiting_commits,
+            recoveries,
+            ..
+        } = self;
+        [
+            delivered,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            waiting,
+            entering,
+            last_stage,
+            lead_times,
+            waiting_commits,
+            recoveries,
+        ]
     }
 
     /// Whether nothing happened and nothing waited.

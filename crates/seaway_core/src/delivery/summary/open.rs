@@ -1,11 +1,11 @@
-//! Changes that are open: merged and not delivered. How old they are on a day depends on the day,
-//! so they are kept as they are, under the day on which they appeared, and counted when a report
+//! What is open: merged or committed, and not delivered. How old it is on a day depends on the day,
+//! so open things are kept as they are, under the day on which they appeared, and counted when a report
 //! asks for the stock of a day.
 
 use crate::stats::bytes::{Bytes, write, write_signed};
 use std::collections::BTreeMap;
 
-/// What an open change counts as.
+/// What something open counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OpenKind {
     /// It is in the distribution of time to value.
@@ -14,16 +14,21 @@ pub enum OpenKind {
     Revert,
     /// It was reverted before it was delivered.
     Reverted,
+    /// The last stage of one that is measured.
+    LastStage,
+    /// A commit.
+    Commit,
 }
 
 impl OpenKind {
-    const ALL: [Self; 3] = [Self::Measured, Self::Revert, Self::Reverted];
+    const ALL: [Self; 5] =
+        [Self::Measured, Self::Revert, Self::Reverted, Self::LastStage, Self::Commit];
 }
 
-/// An open change. Times are Unix seconds.
+/// Something open: a change, its last stage, or a commit. Times are Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpenChange {
-    /// From when on it can be seen waiting: when it was merged.
+    /// From when on it can be seen waiting: a change when it was merged, all else when it starts.
     pub appears: i64,
     /// When its clock starts.
     pub start: i64,

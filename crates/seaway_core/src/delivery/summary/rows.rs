@@ -2,7 +2,7 @@
 
 use super::{Count, Day, DaySummary, Days, OpenChange, OpenKind, STAGES, Stock};
 use crate::delivery::attribution::DeploymentKind;
-use crate::delivery::measured::Status;
+use crate::delivery::measured::{CommitLife, Status};
 use crate::delivery::view::{ChangeRow, DeploymentRow, Milestone, ServiceView};
 use std::collections::BTreeMap;
 
@@ -28,14 +28,25 @@ pub fn day_summaries(view: &ServiceView, days: &Days) -> BTreeMap<Day, DaySummar
 #[must_use]
 pub fn stock(view: &ServiceView, horizon: i64) -> Stock {
     let mut stock = Stock::default();
+    let age = |life: &Life| horizon.saturating_sub(life.start);
     for change in &view.changes {
         let Some(life) = Life::of(change, horizon).filter(|life| life.delivered.is_none()) else {
             continue;
         };
         match kind(change) {
-            OpenKind::Measured => stock.ages.add(horizon.saturating_sub(life.start)),
             OpenKind::Revert => stock.reverts += 1,
             OpenKind::Reverted => stock.reverted += 1,
+            _ => {
+                stock.ages.add(age(&life));
+                let last = Life::of_last_stage(change, horizon);
+                last.iter().for_each(|last| stock.last_stage.add(age(last)));
+            }
+        }
+    }
+    for &commit in &view.commits {
+        let life = Life::of_commit(commit, horizon);
+        if life.delivered.is_none() {
+            stock.commits.add(age(&life));
         }
     }
     stock
@@ -53,6 +64,10 @@ pub fn is_settled(view: &ServiceView, horizon: i64) -> bool {
     };
     let moments = |change: &ChangeRow| change.milestones.0.iter().any(|&moment| past(moment));
     view.changes.iter().all(|change| ended(change) && !moments(change))
+        && view
+            .commits
+            .iter()
+            .all(|it| it.deployed.is_some() && !past(it.deployed) && !past(Some(it.committed)))
         && !view.deployments.iter().any(|it| past(it.finished_at) || past(it.recovered_at))
         && !view.incidents.iter().any(|it| past(it.opened_at) || past(it.resolved_at))
 }
@@ -65,13 +80,13 @@ fn kind(change: &ChangeRow) -> OpenKind {
     }
 }
 
-/// The moments of a change that decide when it counts, with nothing past the horizon but the
-/// clock's own.
+/// The moments of a change, of its last stage or of a commit that decide when it counts, with
+/// nothing past the horizon but the clock's own.
 struct Life {
     start: i64,
     appears: i64,
     delivered: Option<i64>,
-    /// Time to value in seconds.
+    /// From its start to its delivery, in seconds.
     seconds: i64,
 }
 
@@ -82,15 +97,29 @@ impl Life {
         if change.status == Status::Baseline {
             return None;
         }
-        let finished = change.milestones.get(Milestone::Deployed);
+        let appears = change.milestones.get(Milestone::Merged).unwrap_or(start);
+        Some(Self::new(start, appears, change.milestones.get(Milestone::Deployed), horizon))
+    }
+
+    /// `None` where no milestone before the deployment is known.
+    fn of_last_stage(change: &ChangeRow, horizon: i64) -> Option<Self> {
+        let start = change.milestones.before_deployed()?;
+        Some(Self::new(start, start, change.milestones.get(Milestone::Deployed), horizon))
+    }
+
+    fn of_commit(CommitLife { committed, deployed }: CommitLife, horizon: i64) -> Self {
+        Self::new(committed, committed, deployed, horizon)
+    }
+
+    fn new(start: i64, appears: i64, finished: Option<i64>, horizon: i64) -> Self {
         let delivered = finished.map(|finished| finished.min(horizon));
-        let merged = change.milestones.get(Milestone::Merged).unwrap_or(start).min(horizon);
-        Some(Self {
+        let appears = appears.min(horizon);
+        Self {
             start,
-            appears: delivered.map_or(merged, |delivered| delivered.min(merged)),
+            appears: delivered.map_or(appears, |delivered| delivered.min(appears)),
             delivered,
             seconds: finished.map_or(0, |finished| finished.saturating_sub(start).max(0)),
-        })
+        }
     }
 }
 
@@ -104,6 +133,7 @@ struct Summaries<'a> {
 impl Summaries<'_> {
     fn of(mut self, view: &ServiceView) -> BTreeMap<Day, DaySummary> {
         view.changes.iter().for_each(|change| self.change(change));
+        view.commits.iter().for_each(|&commit| self.commit(commit));
         view.deployments.iter().for_each(|deployment| self.deployment(deployment));
         for incident in &view.incidents {
             self.count(incident.opened_at, Count::IncidentsOpened);
@@ -131,30 +161,38 @@ impl Summaries<'_> {
         let Some(life) = Life::of(change, self.horizon) else { return };
         let kind = kind(change);
         self.count(change.milestones.get(Milestone::Merged), Count::MergedChanges);
-        if self.keeps_open && life.delivered.is_none() {
-            let Life { start, appears, .. } = life;
-            self.on(appears).open.add(OpenChange { appears, start, kind });
-            if kind == OpenKind::Measured {
-                self.enters(&life);
-            }
-            return;
-        }
         self.waits(&life, kind);
-        if matches!(kind, OpenKind::Measured) {
+        if kind == OpenKind::Measured {
             self.enters(&life);
+            if let Some(last) = Life::of_last_stage(change, self.horizon) {
+                self.waits(&last, OpenKind::LastStage);
+            }
         }
         let Some(delivered) = life.delivered else { return };
         let day = self.on(delivered);
         match kind {
             OpenKind::Revert => day.add(Count::DeliveredReverts, 1),
             OpenKind::Reverted => day.add(Count::DeliveredReverted, 1),
-            OpenKind::Measured => deliver(day, change, life.seconds),
+            _ => deliver(day, change, life.seconds),
         }
     }
 
-    /// Adds a change to the stock of every day whose first moment it waited at. A clock that went
-    /// mad does not make it wait for more days than there are years to look at.
+    fn commit(&mut self, commit: CommitLife) {
+        let life = Life::of_commit(commit, self.horizon);
+        self.waits(&life, OpenKind::Commit);
+        if let Some(delivered) = life.delivered {
+            self.on(delivered).lead_times.add(life.seconds);
+        }
+    }
+
+    /// Adds a life to the stock of every day whose first moment it waited at, or keeps it as open. A
+    /// clock that went mad does not make it wait for more days than there are years to look at.
     fn waits(&mut self, life: &Life, kind: OpenKind) {
+        if self.keeps_open && life.delivered.is_none() {
+            let &Life { start, appears, .. } = life;
+            self.on(appears).open.add(OpenChange { appears, start, kind });
+            return;
+        }
         let last = self.days.of(life.delivered.unwrap_or(self.horizon));
         // A span's end sees what was merged at that very moment.
         let first = self.days.of(life.appears.saturating_sub(1)).next();
@@ -165,6 +203,8 @@ impl Summaries<'_> {
                 OpenKind::Measured => summary.waiting.add(age),
                 OpenKind::Revert => summary.add(Count::WaitingReverts, 1),
                 OpenKind::Reverted => summary.add(Count::WaitingReverted, 1),
+                OpenKind::LastStage => summary.last_stage.add(age),
+                OpenKind::Commit => summary.waiting_commits.add(age),
             }
         }
     }

@@ -1,8 +1,9 @@
 use super::fixture::{T, TODAY, ZONES, change, deployment, horizons, life, services};
 use super::*;
 use crate::delivery::attribution::DeploymentKind;
+use crate::delivery::measured::CommitLife;
 use crate::delivery::report::{Life, Span};
-use crate::delivery::view::{DeploymentRow, Milestones, ServiceView};
+use crate::delivery::view::{ChangeRow, DeploymentRow, Milestones, ServiceView};
 use crate::time::{DAY, HOUR};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -95,6 +96,10 @@ fn absurd_clocks_cost_little() {
     for moment in [i64::MIN, 0, i64::MAX] {
         let view = ServiceView {
             changes: vec![life(moment, moment, None), life(moment, moment, Some(i64::MAX))],
+            commits: vec![
+                CommitLife { committed: moment, deployed: None },
+                CommitLife { committed: moment, deployed: Some(i64::MIN) },
+            ],
             ..ServiceView::default()
         };
         for horizon in [i64::MIN, T, i64::MAX] {
@@ -104,7 +109,7 @@ fn absurd_clocks_cost_little() {
     }
 }
 
-/// A typical day of a service: five changes with all milestones, ten that wait.
+/// A typical day of a service: five changes of two commits with all milestones, ten that wait.
 #[test]
 fn a_typical_day_is_small() {
     let delivered = |i: i64| {
@@ -125,6 +130,12 @@ fn a_typical_day_is_small() {
         deployments: (0..3)
             .map(|i| deployment(T + i * HOUR, Some(DeploymentKind::Normal)))
             .collect(),
+        commits: (0..30)
+            .map(|i| CommitLife {
+                committed: T - i * 7 * HOUR - 99,
+                deployed: (i < 10).then_some(T + i * 977),
+            })
+            .collect(),
         ..ServiceView::default()
     };
     let all = summaries(&view, &ZONES[0], T + 9 * DAY);
@@ -132,21 +143,21 @@ fn a_typical_day_is_small() {
     assert_eq!((today.delivered.total(), today.waiting.total()), (5, 15));
     assert!(today.stages.iter().all(|stage| stage.total() == 5));
     let length = today.encode().len();
-    assert!(length <= 100, "{length} bytes");
+    assert!(length <= 190, "{length} bytes");
     assert_eq!(DaySummary::default().encode().len(), 3);
 }
 
 #[test]
 fn what_is_not_canonical_is_refused() {
-    assert_eq!(DaySummary::decode(&[1, 0, 0]), Some(DaySummary::default()));
+    assert_eq!(DaySummary::decode(&[2, 0, 0]), Some(DaySummary::default()));
     for wrong in [
         &[][..],
-        &[2, 0, 0],          // another format
-        &[1, 0],             // cut off
-        &[1, 0, 0, 0],       // something left over
-        &[1, 1, 0, 0, 0],    // an empty histogram
-        &[1, 0, 1, 0],       // a count of 0
-        &[1, 0x80, 0x08, 0], // no such histogram
+        &[1, 0, 0],          // another format
+        &[2, 0],             // cut off
+        &[2, 0, 0, 0],       // something left over
+        &[2, 1, 0, 0, 0],    // an empty histogram
+        &[2, 0, 1, 0],       // a count of 0
+        &[2, 0x80, 0x40, 0], // no such histogram
     ] {
         assert_eq!(DaySummary::decode(wrong), None, "{wrong:?}");
     }
@@ -164,23 +175,38 @@ proptest! {
     ) {
         let days = &ZONES[zone];
         let all = summaries(&view, days, horizon);
-        let waiting = |until| -> Histogram {
+        let changes = || view.changes.iter().filter(|change| change.is_measured());
+        let at = |change: &ChangeRow, milestone| change.milestones.get(milestone);
+        let whole = changes().filter_map(|change| Some(Life {
+            start: change.milestones.start()?,
+            appears: at(change, Milestone::Merged)?,
+            finished: at(change, Milestone::Deployed),
+        }));
+        let last = changes().filter_map(|change| {
+            let start = at(change, Milestone::Built).or(at(change, Milestone::Merged))?;
+            Some(Life { start, appears: start, finished: at(change, Milestone::Deployed) })
+        });
+        let commits = view.commits.iter().map(|commit| Life {
+            start: commit.committed,
+            appears: commit.committed,
+            finished: commit.deployed,
+        });
+        let lives: [Vec<Life>; 3] = [whole.collect(), last.collect(), commits.collect()];
+        let waiting = |until| -> [Histogram; 3] {
             let span = Span { since: None, until, as_of: Some(horizon) };
-            let measured = view.changes.iter().filter(|change| change.is_measured());
-            let seen = measured.filter_map(|change| span.observe(Life {
-                start: change.milestones.start()?,
-                appears: change.milestones.get(Milestone::Merged)?,
-                finished: change.milestones.get(Milestone::Deployed),
-            }));
-            seen.filter(|seen| !seen.event).map(|seen| seen.time).collect()
+            lives.each_ref().map(|lives| {
+                let seen = lives.iter().filter_map(|&life| span.observe(life));
+                seen.filter(|seen| !seen.event).map(|seen| seen.time).collect()
+            })
         };
+        let told = |stock: Stock| [stock.ages, stock.last_stage, stock.commits];
         for day in (0..80).map(|day| Day(TODAY.0 + day)) {
-            let found = all.get(&day).map(|summary| summary.waiting.clone()).unwrap_or_default();
+            let found = all.get(&day).map(DaySummary::stock).unwrap_or_default();
             let start = days.start(day);
-            let expected = if start <= horizon { waiting(Some(start)) } else { Histogram::default() };
-            prop_assert_eq!(found, expected, "{}", day);
+            let expected = if start <= horizon { waiting(Some(start)) } else { Default::default() };
+            prop_assert_eq!(told(found), expected, "{}", day);
         }
-        prop_assert_eq!(stock(&view, horizon).ages, waiting(None));
+        prop_assert_eq!(told(stock(&view, horizon)), waiting(None));
     }
 
     #[test]
@@ -196,6 +222,7 @@ proptest! {
             union.changes.extend(view.changes.clone());
             union.deployments.extend(view.deployments.clone());
             union.incidents.extend(view.incidents.clone());
+            union.commits.extend(view.commits.clone());
         }
         let mut parts: Vec<_> = views.iter().map(of).collect();
         let whole = of(&union);
@@ -237,7 +264,7 @@ proptest! {
         place in any::<prop::sample::Index>(),
         byte in any::<u8>(),
     ) {
-        let mut all = vec![[vec![1], wild].concat()];
+        let mut all = vec![[vec![2], wild].concat()];
         for summary in summaries(&view, &ZONES[0], T + 9 * DAY).values() {
             let mut bytes = summary.encode();
             let place = place.index(bytes.len());

@@ -164,6 +164,9 @@ fn compare(case: Case) {
     let hashes: Vec<String> = (0..case.commits.len()).map(hash).collect();
     let measured = Measured::of(&case.history(), case.question());
     assert_equal(&view, &hashes, &measured);
+    let mut commits: Vec<_> = measured.commit_lives(&case.history()).collect();
+    commits.sort_unstable();
+    assert_eq!(view.commits, commits);
 }
 
 proptest! {
