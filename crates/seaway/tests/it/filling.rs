@@ -10,11 +10,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-const TOKEN: &str = "ghp_secret0123456789";
+pub(crate) const TOKEN: &str = "ghp_secret0123456789";
 
 /// A server that answers as GitHub documents, for one page of each listing.
-struct GitHub {
-    url: String,
+pub(crate) struct GitHub {
+    pub(crate) url: String,
     world: Arc<Mutex<World>>,
 }
 
@@ -30,7 +30,7 @@ struct World {
 }
 
 impl GitHub {
-    fn start(objects: BTreeMap<String, Value>) -> Self {
+    pub(crate) fn start(objects: BTreeMap<String, Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let world = Arc::new(Mutex::new(World { objects, ..World::default() }));
