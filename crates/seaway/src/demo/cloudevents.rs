@@ -55,11 +55,11 @@ fn content(what: &What, at: Time, service: &Service) -> (&'static str, String, V
             }
             ("pullrequest.updated", number.to_string(), content)
         }
-        What::Reviewed { number, approved } => {
+        What::Reviewed { number, approved, reviewer } => {
             let content = json!({
                 "repository": repository,
                 "pullRequest": number,
-                "reviewId": format!("{number}-{approved}"),
+                "reviewId": format!("{number}-{reviewer}-{approved}"),
                 "verdict": if *approved { "approved" } else { "changes_requested" },
                 "submittedAt": at,
             });

@@ -18,6 +18,7 @@ fn what_the_company_tells_is_understood() {
         changes_per_week: 20,
         start: 1_767_571_200,
         direct: false,
+        stories: true,
     };
     let services = company.services();
     let settings = Config::load(None).unwrap().reader_settings();

@@ -4,12 +4,13 @@
 //! no figure depends on how a machine rounds. Services are independent of each other, so a longer
 //! span or more services only add to what was there.
 
+mod habits;
 mod random;
 mod service;
 #[cfg(test)]
 mod tests;
 
-pub use service::{Commit, Deployed, Event, Service, What};
+pub use service::{Commit, Deployed, Event, Nature, Service, What};
 
 use service::Work;
 
@@ -29,13 +30,16 @@ pub struct Company {
     /// Nobody opens pull requests: all commits of a day are pushed in its evening. Ten times as
     /// many changes in as many bytes of events.
     pub direct: bool,
+    /// The first twelve services are those whose stories the pages tell: three groups of four, each
+    /// service with ways of its own. All others are like most, and draw theirs.
+    pub stories: bool,
 }
 
 impl Company {
     /// All services, in the order of the numbers that events name them by.
     #[must_use]
     pub fn services(&self) -> Vec<Service> {
-        (0..self.services).map(Service::of).collect()
+        (0..self.services).map(|number| Service::of(self, number)).collect()
     }
 
     /// What happened, day by day: the events of each day in order of time. Pull requests that are

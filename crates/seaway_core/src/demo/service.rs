@@ -1,6 +1,7 @@
 //! One service of the company: its people and its pipeline.
 
 use super::Company;
+use super::habits::{Habits, STORIES, Story, Train};
 use super::random::Random;
 use crate::time::DAY;
 use std::cmp::Reverse;
@@ -18,10 +19,42 @@ pub struct Service {
     pub group: String,
     /// The URL of its repository.
     pub repository: String,
+    /// What it is, where it has a story.
+    pub nature: Option<Nature>,
+}
+
+/// What the catalog says of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nature {
+    /// `function`, `microservice` or `monolith`.
+    pub architecture: &'static str,
+    /// `serverless`, `container` or `vm`.
+    pub runtime: &'static str,
+    /// `1`, the most important, to `3`.
+    pub tier: &'static str,
+    /// What is to be seen of it.
+    pub about: &'static str,
 }
 
 impl Service {
-    pub(super) fn of(number: u32) -> Self {
+    pub(super) fn of(company: &Company, number: u32) -> Self {
+        match company.story(number) {
+            Some(story) => Self::with_story(story),
+            None => Self::without_story(number),
+        }
+    }
+
+    fn with_story(story: &Story) -> Self {
+        let Story { name, group, architecture, runtime, tier, about, .. } = *story;
+        Self {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            repository: format!("https://git.example.com/{group}/{name}"),
+            nature: Some(Nature { architecture, runtime, tier, about }),
+        }
+    }
+
+    fn without_story(number: u32) -> Self {
         const TRADES: [&str; 16] = [
             "orders", "parcels", "prices", "search", "basket", "payments", "refunds", "stock",
             "routes", "drivers", "invoices", "reviews", "coupons", "returns", "accounts", "mail",
@@ -30,7 +63,13 @@ impl Service {
         let name = format!("{trade}-{number}");
         let repository = format!("https://git.example.com/{trade}/{name}");
         // Groups of about eight services, whatever the size of the company.
-        Self { name, group: format!("{trade}-{}", number / 128), repository }
+        Self { name, group: format!("{trade}-{}", number / 128), repository, nature: None }
+    }
+}
+
+impl Company {
+    fn story(&self, number: u32) -> Option<&'static Story> {
+        STORIES.get(number as usize).filter(|_| self.stories)
     }
 }
 
@@ -73,6 +112,8 @@ pub enum What {
         number: u32,
         /// Approved, or changes were asked for.
         approved: bool,
+        /// Who reviewed it.
+        reviewer: &'static str,
     },
     /// Commits came onto the default branch, oldest first.
     Pushed {
@@ -147,6 +188,7 @@ struct Change {
     number: u32,
     title: String,
     author: &'static str,
+    assisted: bool,
     first_authored_at: i64,
     opened_at: i64,
     head: String,
@@ -158,8 +200,10 @@ enum Next {
     Open(Change),
     Push(Vec<Change>),
     Review { change: Change, approved: bool },
+    Board(Change),
     Merge(Change),
     Build { revision: String, started_at: i64 },
+    Depart,
     Deploy { revision: String },
     Finish { name: String, revision: String, started_at: i64, success: bool },
     Incident { deployment: String },
@@ -171,8 +215,9 @@ pub(super) struct Work {
     service: u32,
     start: i64,
     random: Random,
-    /// Changes that are started in 100 weeks.
-    changes: u32,
+    habits: Habits,
+    /// From which day on the habits are others.
+    later: Option<(u32, Habits)>,
     /// What will happen, the earliest first; the number keeps the order of equal moments.
     next: BinaryHeap<Reverse<(i64, u64, Next)>>,
     planned: u64,
@@ -182,12 +227,15 @@ pub(super) struct Work {
     tip: Option<String>,
     /// What is live, and what was before it.
     live: [Option<String>; 2],
-    /// Deploys each merge, or what was built by noon.
-    continuous: bool,
+    /// What the next train takes, if anything was built since the last.
+    built: Option<String>,
     direct: bool,
 }
 
 const PEOPLE: [&str; 8] = ["ada", "grace", "edsger", "barbara", "alan", "mary", "donald", "radia"];
+/// Who updates libraries.
+const BOT: &str = "renovate[bot]";
+const LIBRARIES: [&str; 8] = ["serde", "tokio", "axum", "clap", "jiff", "maud", "tracing", "hyper"];
 const DONE: [&str; 6] = ["Add", "Mend", "Speed up", "Simplify", "Remove", "Describe"];
 const PARTS: [&str; 8] = [
     "the list of orders",
@@ -203,13 +251,17 @@ const PARTS: [&str; 8] = [
 impl Work {
     pub(super) fn new(company: &Company, service: u32) -> Self {
         let mut random = Random::new(company.seed, u64::from(service));
-        // From a quarter of the mean to seven quarters of it: some services rest, some are busy.
-        let percent = 25 + random.below(151);
+        let story = company.story(service);
+        let habits = match story {
+            Some(story) => story.habits,
+            None => Habits::drawn(company.changes_per_week, &mut random),
+        };
+        let later = story.and_then(|story| story.later).map(|later| (company.days / 2, later));
         Self {
             service,
             start: company.start,
-            changes: company.changes_per_week.saturating_mul(percent),
-            continuous: random.in_thousand(500),
+            habits,
+            later,
             random,
             next: BinaryHeap::new(),
             planned: 0,
@@ -218,6 +270,7 @@ impl Work {
             deployments: 0,
             tip: None,
             live: [None, None],
+            built: None,
             direct: company.direct,
         }
     }
@@ -225,8 +278,11 @@ impl Work {
     /// Lets a day happen.
     pub(super) fn day(&mut self, day: u32, events: &mut Vec<Event>) {
         let midnight = self.start + i64::from(day) * DAY;
+        if let Some((_, later)) = self.later.take_if(|(from, _)| *from <= day) {
+            self.habits = later;
+        }
         // A hundred weeks have 500 working days; what is left over is drawn.
-        let (whole, part) = (self.changes / 500, self.changes % 500);
+        let (whole, part) = (self.habits.changes / 500, self.habits.changes % 500);
         let count = whole + u32::from(self.random.below(500) < part);
         let count = if day % 7 < 5 { count } else { 0 };
         let mut begun: Vec<Change> = (0..count).map(|_| self.begin(midnight)).collect();
@@ -256,15 +312,21 @@ impl Work {
     fn begin(&mut self, midnight: i64) -> Change {
         let random = &mut self.random;
         let first_authored_at = midnight + i64::from(8 * HOUR + random.below(9 * HOUR));
-        let done = DONE[random.below(6) as usize];
-        let part = PARTS[random.below(8) as usize];
+        let is_bot = random.in_thousand(self.habits.bots);
+        let assisted = !is_bot && random.in_thousand(self.habits.assisted);
+        let (done, part) = (random.below(6) as usize, random.below(8) as usize);
+        let (title, author) = match is_bot {
+            true => (format!("Update {} to 1.{}", LIBRARIES[part], 1 + self.pulls), BOT),
+            false => (format!("{} {}", DONE[done], PARTS[part]), PEOPLE[random.below(8) as usize]),
+        };
         self.pulls += 1;
         Change {
             number: self.pulls,
-            title: format!("{done} {part}"),
-            author: PEOPLE[random.below(8) as usize],
+            title,
+            author,
+            assisted,
             first_authored_at,
-            opened_at: first_authored_at + random.about(3 * HOUR),
+            opened_at: first_authored_at + random.about(if is_bot { MINUTE } else { 3 * HOUR }),
             head: random.hash(),
         }
     }
@@ -273,30 +335,57 @@ impl Work {
         match next {
             Next::Open(change) => {
                 self.tell(at, change.told(None), events);
-                let wait = self.random.about(5 * HOUR);
+                let wait = self.random.about(self.habits.review);
                 let approved = !self.random.in_thousand(200);
                 self.plan(at + wait, Next::Review { change, approved });
             }
             Next::Review { change, approved } => {
-                self.tell(at, What::Reviewed { number: change.number, approved }, events);
-                let wait = self.random.about(if approved { HOUR } else { 6 * HOUR });
-                let next = match approved {
-                    true => Next::Merge(change),
-                    false => Next::Review { change, approved: true },
+                // Nobody reviews what he wrote himself.
+                let reviewer = PEOPLE[(change.number as usize) % PEOPLE.len()];
+                let reviewer = if reviewer == change.author { "linus" } else { reviewer };
+                let number = change.number;
+                self.tell(at, What::Reviewed { number, approved, reviewer }, events);
+                let (median, next) = match approved {
+                    true if self.habits.board > 0 => (self.habits.board, Next::Board(change)),
+                    true => (HOUR, Next::Merge(change)),
+                    false => (6 * HOUR, Next::Review { change, approved: true }),
                 };
+                let wait = self.random.about(median);
                 self.plan(at + wait, next);
+            }
+            Next::Board(change) => {
+                let number = change.number;
+                let told = What::Reviewed { number, approved: true, reviewer: "board" };
+                self.tell(at, told, events);
+                self.plan(at + i64::from(10 * MINUTE), Next::Merge(change));
             }
             Next::Push(changes) => self.push(at, changes, events),
             Next::Merge(change) => self.merge(at, &change, events),
             Next::Build { revision, started_at } => {
-                let success = !self.random.in_thousand(50);
+                let success = !self.random.in_thousand(self.habits.flaky);
                 let built = What::Built { revision: revision.clone(), started_at, success };
                 self.tell(at, built, events);
-                if success && self.continuous {
-                    self.plan(at + 30, Next::Deploy { revision });
-                } else if success && self.tip.as_ref() == Some(&revision) {
-                    let noon = at - (at - self.start).rem_euclid(DAY) + DAY + DAY / 2;
-                    self.plan(noon, Next::Deploy { revision });
+                match (success, self.habits.train) {
+                    // Somebody sees it after a while, and has it run again.
+                    (false, _) => {
+                        let wait = self.random.about(50 * MINUTE);
+                        let again = Next::Build { revision, started_at: at + wait };
+                        let takes = self.random.about(8 * MINUTE);
+                        self.plan(at + wait + takes, again);
+                    }
+                    (true, Train::EachMerge) => self.plan(at + 30, Next::Deploy { revision }),
+                    // A build that was run again may come after one of newer work.
+                    (true, _) if self.tip.as_ref() != Some(&revision) => {}
+                    (true, train) => {
+                        if self.built.replace(revision).is_none() {
+                            self.plan(self.departure(at, train), Next::Depart);
+                        }
+                    }
+                }
+            }
+            Next::Depart => {
+                if let Some(revision) = self.built.take() {
+                    self.deploy(at, revision, events);
                 }
             }
             Next::Deploy { revision } => self.deploy(at, revision, events),
@@ -320,6 +409,18 @@ impl Work {
         }
     }
 
+    /// When the next train leaves.
+    fn departure(&self, at: i64, train: Train) -> i64 {
+        let today = (at - self.start).div_euclid(DAY);
+        let day = match train {
+            Train::EachMerge => today,
+            Train::Daily if today % 7 < 4 => today + 1,
+            Train::Daily | Train::Weekly => (today / 7 + 1) * 7,
+            Train::Monthly => (today / 28 + 1) * 28,
+        };
+        self.start + day * DAY + DAY / 2
+    }
+
     /// Each change is a commit on top of the one before.
     fn push(&mut self, at: i64, changes: Vec<Change>, events: &mut Vec<Event>) {
         let before = self.tip.clone();
@@ -327,12 +428,12 @@ impl Work {
         for change in changes {
             let parents = self.tip.replace(change.head.clone()).into_iter().collect();
             commits.push(Commit {
+                message: change.message(),
                 hash: change.head,
                 parents,
                 authored_at: change.first_authored_at,
                 committed_at: change.first_authored_at,
                 author: change.author,
-                message: change.title,
             });
         }
         self.tell(at, What::Pushed { before, commits }, events);
@@ -362,16 +463,16 @@ impl Work {
         let authored_at = change.first_authored_at;
         let became = self.random.hash();
         let commits = match &before {
-            Some(before) if self.random.in_thousand(300) => {
-                let (head, title) = (change.head.clone(), change.title.clone());
-                let title_of_merge = format!("Merge: {title}");
+            Some(before) if self.random.in_thousand(self.habits.merges) => {
+                let head = change.head.clone();
+                let title_of_merge = format!("Merge: {}", change.title);
                 let parents = vec![before.clone(), head.clone()];
                 vec![
-                    commit(head, onto, authored_at, change.opened_at, title),
+                    commit(head, onto, authored_at, change.opened_at, change.message()),
                     commit(became.clone(), parents, at, at, title_of_merge),
                 ]
             }
-            _ => vec![commit(became.clone(), onto, authored_at, at, change.title.clone())],
+            _ => vec![commit(became.clone(), onto, authored_at, at, change.message())],
         };
         self.tell(at, What::Pushed { before, commits }, events);
         self.tell(at, change.told(Some(became.clone())), events);
@@ -384,14 +485,14 @@ impl Work {
         let name = format!("{}-{}", self.service, self.deployments);
         let deployed = Deployed { name: name.clone(), revision: revision.clone(), started_at: at };
         self.tell(at, What::DeploymentStarted(deployed), events);
-        let success = !self.random.in_thousand(40);
+        let success = !self.random.in_thousand(self.habits.failing);
         let wait = self.random.about(4 * MINUTE);
         self.plan(at + wait, Next::Finish { name, revision, started_at: at, success });
     }
 
     fn finish(&mut self, at: i64, deployed: Deployed, success: bool, events: &mut Vec<Event>) {
         if success {
-            if self.random.in_thousand(25) {
+            if self.random.in_thousand(self.habits.troubled) {
                 let wait = self.random.about(HOUR);
                 self.plan(at + wait, Next::Incident { deployment: deployed.name.clone() });
             }
@@ -406,6 +507,14 @@ impl Work {
 }
 
 impl Change {
+    /// What its commit says.
+    fn message(&self) -> String {
+        match self.assisted {
+            true => format!("{}\n\nAssisted-by: a language model", self.title),
+            false => self.title.clone(),
+        }
+    }
+
     fn told(&self, merged: Option<String>) -> What {
         What::PullRequest {
             number: self.number,

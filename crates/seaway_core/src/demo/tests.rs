@@ -8,6 +8,7 @@ const COMPANY: Company = Company {
     changes_per_week: 10,
     start: 1_767_571_200,
     direct: false,
+    stories: false,
 };
 
 fn all(company: Company) -> Vec<Event> {
@@ -105,4 +106,88 @@ fn services_have_names_of_their_own() {
     let groups: BTreeSet<&String> = services.iter().map(|it| &it.group).collect();
     assert_eq!(names.len(), 5000);
     assert!((500..800).contains(&groups.len()), "{}", groups.len());
+}
+
+/// What the events of a year tell of each service with a story.
+#[derive(Default, Debug)]
+struct Told {
+    pulls: u32,
+    by_bots: u32,
+    assisted: u32,
+    merges: u32,
+    commits: u32,
+    live: [u32; 2],
+    builds: u32,
+    failed_builds: u32,
+    incidents: u32,
+    boards: u32,
+    review: Vec<i64>,
+}
+
+#[test]
+fn each_story_can_be_seen_in_the_events() {
+    let company = Company { services: 14, days: 364, stories: true, ..COMPANY };
+    let services = company.services();
+    let mut told: HashMap<&str, Told> = HashMap::new();
+    let mut opened: HashMap<(u32, u32), i64> = HashMap::new();
+    for event in all(company) {
+        let told = told.entry(&services[event.service as usize].name).or_default();
+        match event.what {
+            What::PullRequest { merged: None, number, author, .. } => {
+                told.pulls += 1;
+                told.by_bots += u32::from(author.ends_with("[bot]"));
+                opened.insert((event.service, number), event.at);
+            }
+            What::Reviewed { reviewer: "board", .. } => told.boards += 1,
+            What::Reviewed { number, .. } => {
+                // Only the first review finds it there.
+                told.review.extend(opened.remove(&(event.service, number)).map(|at| event.at - at));
+            }
+            What::Pushed { commits, .. } => {
+                for commit in commits {
+                    told.commits += 1;
+                    told.merges += u32::from(commit.parents.len() > 1);
+                    told.assisted += u32::from(commit.message.contains("\nAssisted-by:"));
+                }
+            }
+            What::DeploymentFinished { success: true, .. } => {
+                let half = (event.at - company.start) / (182 * crate::time::DAY);
+                told.live[half.min(1) as usize] += 1;
+            }
+            What::Built { success, .. } => {
+                told.builds += 1;
+                told.failed_builds += u32::from(!success);
+            }
+            What::IncidentReported { .. } => told.incidents += 1,
+            _ => {}
+        }
+    }
+    let of = |name: &str| &told[name];
+    let live = |name: &str| of(name).live.iter().sum::<u32>();
+    let review = |name: &str| {
+        let mut waits = of(name).review.clone();
+        waits.sort_unstable();
+        waits[waits.len() / 2] / 3600
+    };
+    assert!(live("shop-web") > 500 && (12..30).contains(&live("warehouse")), "{told:?}");
+    assert!(of("checkout").live[0] < 60 && of("checkout").live[1] > 250, "{told:?}");
+    assert!((20..60).contains(&review("parcels")) && review("basket") < 2, "{told:?}");
+    for (name, Told { pulls, by_bots, assisted, merges, commits, boards, .. }) in &told {
+        let share = |part: &u32, whole: &u32| f64::from(*part) / f64::from(*whole);
+        let bots = match *name {
+            "recommendations" => 0.45..0.55,
+            "maps" => 0.2..0.4,
+            _ => 0.0..0.001,
+        };
+        assert!(bots.contains(&share(by_bots, pulls)), "{name}");
+        let expected = if *name == "search" { 0.3..0.7 } else { 0.0..0.001 };
+        assert!(expected.contains(&share(assisted, commits)), "{name}");
+        assert_eq!(*boards > 0, *name == "invoices", "{name}");
+        assert_eq!(*merges == 0, ["shop-web", "basket"].contains(name), "{name}");
+    }
+    let failed = |name| f64::from(of(name).failed_builds) / f64::from(of(name).builds);
+    assert!(failed("refunds") > 0.4 && failed("shop-web") < 0.1, "{told:?}");
+    let others = told.iter().filter(|(name, _)| **name != "routes");
+    let most = others.map(|(name, told)| told.incidents * 100 / live(name).max(1)).max();
+    assert!(of("routes").incidents * 100 / live("routes") > most.unwrap(), "{told:?}");
 }
