@@ -127,7 +127,7 @@ rebuild() {
 }
 
 intake() {
-    "$SEAWAY" demo --services "$services" --days 2000 --limit "$events" >"$scratch/events"
+    "$SEAWAY" demo --print --services "$services" --days 2000 --limit "$events" >"$scratch/events"
     for ((round = 0; round < rounds; round++)); do
         plain singly 64 "$singles"
         plain singly 64 "$singles" key
@@ -164,7 +164,7 @@ PYTHON
 reports() {
     local made name
     rm -rf "$scratch/data"
-    "$SEAWAY" demo --services "${REPORT_SERVICES:-5000}" --days "${REPORT_DAYS:-90}" --direct \
+    "$SEAWAY" demo --print --services "${REPORT_SERVICES:-5000}" --days "${REPORT_DAYS:-90}" --direct \
         --changes-per-week "${REPORT_CHANGES_PER_WEEK:-4}" |
         "$SEAWAY" import --data "$scratch/data" - >"$scratch/imported"
     made=$(awk '{ print $1 }' "$scratch/imported")

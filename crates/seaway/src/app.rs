@@ -35,6 +35,11 @@ pub(crate) struct PlaceArguments {
 }
 
 impl PlaceArguments {
+    /// A folder, with the usual configuration.
+    pub(crate) fn of_folder(folder: PathBuf) -> Self {
+        Self { data: Some(folder), database: None, config: None }
+    }
+
     /// Where the events and views are.
     pub(crate) fn place(&self) -> Place {
         match &self.database {

@@ -38,8 +38,7 @@ enum Verb {
     Check(Check),
     /// Compute all views anew from the log
     Rebuild(Rebuild),
-    /// Make up a company: events as lines, or a load for a server
-    #[command(hide = true)]
+    /// Show it all: a server with a made-up company on it
     Demo(Demo),
 }
 
@@ -57,7 +56,7 @@ pub fn run() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Measure(measure) => command::run(&measure, now() / 1_000_000),
-        Verb::Serve(verb) => wait_for(serve::run(verb, now)),
+        Verb::Serve(verb) => wait_for(serve::run(verb, now, None)),
         Verb::Import(verb) => wait_for(verb.run(now)),
         Verb::Backfill(verb) => wait_for(verb.run(now)),
         Verb::Export(verb) => wait_for(verb.run()),
@@ -65,7 +64,7 @@ pub fn run() -> ExitCode {
         Verb::Restore(verb) => wait_for(verb.run()),
         Verb::Check(verb) => wait_for(verb.run()),
         Verb::Rebuild(verb) => wait_for(verb.run()),
-        Verb::Demo(verb) => wait_for(verb.run(now())),
+        Verb::Demo(verb) => wait_for(verb.run(now)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

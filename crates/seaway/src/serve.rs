@@ -20,11 +20,12 @@ use seaway_core::catalog::History;
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tower::ServiceExt;
 
 /// Connections that are served at once, at most; more wait to be accepted.
@@ -46,9 +47,17 @@ pub(crate) struct Serve {
     /// several times [default: $SEAWAY_CATALOG, or catalog.folders of the configuration]
     #[arg(long, value_name = "DIR")]
     catalog: Vec<OsString>,
+    /// Fetches nothing from elsewhere.
+    #[arg(skip)]
+    is_alone: bool,
 }
 
 impl Serve {
+    /// A server with one folder of catalog files, which fetches nothing from elsewhere.
+    pub(crate) fn alone(place: PlaceArguments, listen: SocketAddr, catalog: PathBuf) -> Self {
+        Self { place, listen, catalog: vec![catalog.into()], is_alone: true }
+    }
+
     /// Where the files of the catalog are.
     fn catalog_sources(&self, config: &Config) -> Result<Vec<Source>, Error> {
         let named = || std::env::var_os("SEAWAY_CATALOG").filter(|names| !names.is_empty());
@@ -68,11 +77,22 @@ impl Serve {
     }
 }
 
-/// Runs a server until it is told to stop by Ctrl-C or SIGTERM.
-pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
+/// Runs a server until it is told to stop by Ctrl-C or SIGTERM. `listening` is told where, once it
+/// does.
+pub(crate) async fn run(
+    arguments: Serve,
+    clock: Clock,
+    listening: Option<oneshot::Sender<SocketAddr>>,
+) -> Result<(), Error> {
     check_address(arguments.listen)?;
     log_to_stderr();
-    let config = Arc::new(arguments.place.config()?);
+    let mut config = arguments.place.config()?;
+    if arguments.is_alone {
+        config.mirror_catalogued = false;
+        config.repositories.clear();
+        config.github.backfill.clear();
+    }
+    let config = Arc::new(config);
     let sources = arguments.catalog_sources(&config)?;
     let opened = Opened::at(&arguments.place.place()).await?;
     let projector = opened.projector(&config).await?;
@@ -117,6 +137,9 @@ pub(crate) async fn run(arguments: Serve, clock: Clock) -> Result<(), Error> {
     // Whoever started the server may wait for this line.
     let mut out = anstream::stdout();
     let _ = writeln!(out, "listening on http://{address}").and_then(|()| out.flush());
+    if let Some(listening) = listening {
+        let _ = listening.send(address);
+    }
     tracing::info!(%address, "this server is for this machine only: there is no sign-in yet");
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);

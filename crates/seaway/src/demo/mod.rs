@@ -1,5 +1,7 @@
-//! `seaway demo`: a made-up company, as events on standard output or as a load for a server.
+//! `seaway demo`: a made-up company on a server of its own; or its events on standard output, or as
+//! a load for a server.
 
+mod catalog;
 mod cloudevents;
 mod figures;
 mod http;
@@ -7,76 +9,170 @@ mod load;
 #[cfg(test)]
 mod tests;
 
+use crate::app::{Clock, PlaceArguments};
 use crate::error::Error;
+use crate::serve::{self, Serve};
 use clap::Args;
 use load::{Bodies, Load};
-use seaway_core::demo::Company;
+use seaway_core::demo::{Company, Service};
 use seaway_core::time::DAY;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tokio::sync::oneshot;
+
+/// Clients that fill the server of the demo, and events that each sends at once.
+const FILLING: (u32, usize) = (4, 500);
 
 /// The arguments of `seaway demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Services, each with a repository of its own
-    #[arg(long, default_value_t = 50)]
+    /// Services, each with a repository of its own; the first twelve have stories to tell
+    #[arg(long, default_value_t = 12)]
     services: u32,
     /// Days that end yesterday
-    #[arg(long, default_value_t = 90)]
+    #[arg(long, default_value_t = 365)]
     days: u32,
     /// What the made-up world follows from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Changes that a service starts in a week, on average
-    #[arg(long, default_value_t = 10)]
+    /// The address to listen on
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7700")]
+    listen: SocketAddr,
+    /// The folder of the data, which stays; an empty or a new one [default: one that is removed at
+    /// the end]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Changes that a service without a story starts in a week, on average
+    #[arg(long, default_value_t = 10, hide_short_help = true)]
     changes_per_week: u32,
     /// Nobody opens pull requests: all commits of a day are pushed in its evening
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     direct: bool,
     /// The first day's start, Unix seconds [default: so that the last day is yesterday]
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     start: Option<i64>,
     /// Events at the most
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     limit: Option<usize>,
-    /// A server to send the events to, by address and port; else they go to standard output
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// Print the events, a line each, and start no server
+    #[arg(long, conflicts_with_all = ["server", "data"])]
+    print: bool,
+    /// Print the catalog of the services, and start no server
+    #[arg(long, conflicts_with_all = ["server", "data", "print"])]
+    print_catalog: bool,
+    /// Send the events to this server, and tell how fast it took them
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "data")]
     server: Option<SocketAddr>,
     /// Events that are sent at once
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 500, requires = "server",
+        value_parser = clap::value_parser!(u32).range(1..=10_000), hide_short_help = true)]
     batch: u32,
     /// Clients that send at the same time
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, default_value_t = 8, requires = "server",
+        value_parser = clap::value_parser!(u32).range(1..=1024), hide_short_help = true)]
     clients: u32,
     /// Measure how long events take from the answer into the reports, too
-    #[arg(long, requires = "server")]
+    #[arg(long, requires = "server", hide_short_help = true)]
     watch: bool,
 }
 
 impl Demo {
-    /// Makes the events, and prints or sends them. `now` is the moment in Unix microseconds.
-    pub(crate) async fn run(&self, now: i64) -> Result<(), Error> {
-        let today = now / 1_000_000 - (now / 1_000_000).rem_euclid(DAY);
-        let start = self.start.unwrap_or(today - i64::from(self.days) * DAY);
-        let company = Company {
+    /// Makes the events, and serves, prints or sends them.
+    pub(crate) async fn run(&self, clock: Clock) -> Result<(), Error> {
+        let company = self.company(clock() / 1_000_000);
+        let services = company.services();
+        if self.print_catalog {
+            return std::io::stdout()
+                .write_all(catalog::yaml(&services).as_bytes())
+                .or_else(unless_gone);
+        }
+        if self.print {
+            return print(self.lines(&company, &services));
+        }
+        if let Some(server) = self.server {
+            let bodies = Bodies::of(self.lines(&company, &services), self.batch as usize);
+            let load = Load { server, clients: self.clients, watch: self.watch };
+            return write!(anstream::stdout(), "{}", load.run(bodies).await?).or_else(unless_gone);
+        }
+        match &self.data {
+            Some(folder) => self.serve(folder, &company, clock).await,
+            None => {
+                let folder =
+                    std::env::temp_dir().join(format!("seaway-demo-{}", std::process::id()));
+                let served = self.serve(&folder, &company, clock).await;
+                // What cannot be removed is left to whoever cleans such folders.
+                let _ = std::fs::remove_dir_all(&folder);
+                served
+            }
+        }
+    }
+
+    fn company(&self, now: i64) -> Company {
+        let today = now - now.rem_euclid(DAY);
+        Company {
             services: self.services,
             days: self.days,
             seed: self.seed,
             changes_per_week: self.changes_per_week,
-            start,
+            start: self.start.unwrap_or(today - i64::from(self.days) * DAY),
             direct: self.direct,
-        };
-        let services = company.services();
+            stories: !self.direct,
+        }
+    }
+
+    fn lines<'a>(
+        &self,
+        company: &Company,
+        services: &'a [Service],
+    ) -> impl Iterator<Item = String> + use<'a> {
         let events = company.days().flatten().take(self.limit.unwrap_or(usize::MAX));
-        let lines = events.filter_map(|event| {
+        events.filter_map(|event| {
             let service = services.get(event.service as usize)?;
             Some(cloudevents::json(&event, service).to_string())
-        });
-        let Some(server) = self.server else { return print(lines) };
-        let bodies = Bodies::of(lines, self.batch as usize);
-        let load = Load { server, clients: self.clients, watch: self.watch };
-        write!(anstream::stdout(), "{}", load.run(bodies).await?).or_else(unless_gone)
+        })
     }
+
+    /// Serves the company from a folder, through the public intake, until it is told to stop.
+    async fn serve(&self, folder: &Path, company: &Company, clock: Clock) -> Result<(), Error> {
+        let files = folder.join("catalog");
+        let services = company.services();
+        write_catalog(&files, &services)?;
+        let place = PlaceArguments::of_folder(folder.join("data"));
+        let server = Serve::alone(place, self.listen, files);
+        let (listening, address) = oneshot::channel();
+        let bodies = Bodies::of(self.lines(company, &services), FILLING.1);
+        let serving = serve::run(server, clock, Some(listening));
+        let mut serving = std::pin::pin!(serving);
+        let filling = async {
+            // Nobody listens if it does not come up; then the server says why.
+            let Ok(server) = address.await else { return Ok(()) };
+            let load = Load { server, clients: FILLING.0, watch: true };
+            say(&format!("a year in the life of a made-up company, seed {}", self.seed))?;
+            let figures = load.run(bodies).await?;
+            say(&format!("{} events are in the reports; open http://{server}/", figures.events))
+        };
+        tokio::select! {
+            served = &mut serving => return served,
+            filled = filling => filled?,
+        }
+        serving.await
+    }
+}
+
+fn say(what: &str) -> Result<(), Error> {
+    let mut out = anstream::stdout();
+    writeln!(out, "{what}").and_then(|()| out.flush()).or_else(unless_gone)
+}
+
+fn write_catalog(folder: &Path, services: &[Service]) -> Result<(), Error> {
+    let file = folder.join("company.yaml");
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&file, catalog::yaml(services)));
+    written.map_err(|error| {
+        let what = format!("{} cannot be written: {error}", file.display());
+        Error::input(what, "choose another folder with --data")
+    })
 }
 
 fn print(lines: impl Iterator<Item = String>) -> Result<(), Error> {
