@@ -62,9 +62,23 @@ impl Problem {
     }
 
     /// The HTTP status.
-    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// What kind of problem it is, in words.
+    pub(crate) fn title(&self) -> &'static str {
+        self.0.title
+    }
+
+    /// What happened, to what; cleaned, and not escaped.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What to do next.
+    pub(crate) fn hint_told(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 
     /// Names items of a batch that could not be taken.
@@ -153,6 +167,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // Pages tell it in their own way.
+        response.extensions_mut().insert(self);
         response
     }
 }

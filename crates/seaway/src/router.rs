@@ -1,15 +1,17 @@
 //! Every URL on one page.
 
 use crate::app::App;
+use crate::pages::{assets, site};
 use crate::problem::Problem;
 use crate::{delivery, intake};
 use axum::Router;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::decompression::RequestDecompressionLayer;
 
 /// All that the server answers.
@@ -39,18 +41,40 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/event", get(intake::api::event))
         .route("/progress", get(delivery::api::progress))
         .route("/openapi.json", get(delivery::api::openapi));
+    let pages = Router::new().route("/", get(delivery::site::organization));
     let all = Router::new()
         .merge(taking_in)
-        .nest("/api/v1", reports)
+        .nest("/api/v1", compressed(reports))
+        .merge(compressed(for_people(pages)))
+        .route("/assets/{file}", get(assets::asset))
         .route("/healthz", get(|| async { "ok\n" }))
-        .fallback(|uri: Uri| async move {
-            Problem::not_found(format!("nothing is at {}", uri.path()))
-                .hint("/api/v1/openapi.json names every URL")
-        })
+        .fallback(nothing_there)
         .method_not_allowed_fallback(|uri: Uri| async move {
             Problem::method_not_allowed(format!("{} does not take this method", uri.path()))
         });
     guarded(all).with_state(app)
+}
+
+/// Answers what is at no URL: with a page if a person asks.
+async fn nothing_there(uri: Uri, headers: HeaderMap) -> Response {
+    let problem = Problem::not_found(format!("nothing is at {}", uri.path()));
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    match accept.is_some_and(|kinds| kinds.contains("text/html")) {
+        true => site::problems_as_pages(problem.into_response()).await,
+        false => problem.hint("/api/v1/openapi.json names every URL").into_response(),
+    }
+}
+
+/// Pages: their problems are pages too, and so are their faults.
+fn for_people<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
+        .layer(CatchPanicLayer::custom(|_| Problem::fault().into_response()))
+        .layer(map_response(site::problems_as_pages))
+}
+
+/// Compresses answers for those who take that. Streams of events go out as they are.
+fn compressed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
 }
 
 /// Takes bodies that are compressed.
@@ -62,13 +86,16 @@ pub(crate) fn decompressing<S: Clone + Send + Sync + 'static>(routes: Router<S>)
 fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
         .layer(CatchPanicLayer::custom(|_| Problem::fault().into_response()))
-        .layer(map_response(without_sniffing))
+        .layer(map_response(secured))
 }
 
-/// What stands in an answer is taken for what the answer says that it is, and for nothing else.
-async fn without_sniffing(mut response: Response) -> Response {
+/// What stands in an answer is taken for what the answer says that it is, and for nothing else; no
+/// script but this server's own runs in it, and other sites learn nothing of what is looked at.
+async fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(site::POLICY));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 

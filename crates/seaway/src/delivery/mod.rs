@@ -6,6 +6,7 @@ mod deployments;
 mod export;
 mod page;
 pub(crate) mod projector;
+pub(crate) mod site;
 pub(crate) mod store;
 mod text;
 

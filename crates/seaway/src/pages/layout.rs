@@ -4,8 +4,10 @@ use super::chart;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-const STYLE: &str = include_str!("style.css");
-const DRAW: &str = include_str!("chart.js");
+/// The styles of all pages.
+pub(crate) const STYLE: &str = include_str!("style.css");
+/// Draws the charts of a page.
+pub(crate) const DRAW: &str = include_str!("chart.js");
 
 /// A page as one file that loads nothing from elsewhere.
 ///
@@ -61,7 +63,7 @@ fn nonce(body: &str) -> String {
 
 /// The chart library: the first of the two scripts that the crate embeds. The second, MathJax,
 /// would take the file over its bound and is not needed.
-fn plotly() -> Option<String> {
+pub(crate) fn plotly() -> Option<String> {
     let sources = plotly::Plot::offline_js_sources();
     let (_, rest) = sources.split_once('>')?;
     rest.split_once("</script>").map(|(script, _)| script.to_owned())

@@ -17,6 +17,7 @@ mod lang;
 mod measure;
 mod measure_files;
 mod mirrors;
+mod pages_frame;
 mod serve_docs;
 mod serve_hostile;
 mod serve_lang;

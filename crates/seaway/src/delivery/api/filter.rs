@@ -17,7 +17,7 @@ pub(super) const FILTERS: [&str; 3] = ["architecture", "runtime", "tier"];
 
 /// What a filter keeps, as it is told. No value: any will do.
 #[derive(Serialize)]
-pub(super) struct Told {
+pub(in crate::delivery) struct Told {
     architecture: Vec<&'static str>,
     runtime: Vec<&'static str>,
     tier: Vec<String>,

@@ -11,6 +11,7 @@ mod reports;
 mod rows;
 
 pub(crate) use quality::{findings, quality};
+pub(in crate::delivery) use reports::OrganizationReport;
 pub(crate) use reports::{group, groups, organization, service, services};
 pub(crate) use rows::{change, changes, deployment, deployments, incidents, waiting};
 

@@ -18,7 +18,7 @@ const LIMIT_MAX: i64 = 1_000;
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The names in the path of a URL.
-pub(crate) struct Names<T>(pub(super) T);
+pub(crate) struct Names<T>(pub(in crate::delivery) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T> {
     type Rejection = Problem;

@@ -25,15 +25,19 @@ const SPAN: [&str; 2] = ["since", "until"];
 const DAYS: std::ops::Range<i64> = i32::MIN as i64..i32::MAX as i64;
 
 /// What the URL of a report asks for.
-struct Asked {
-    since: Option<Day>,
-    until: Option<Day>,
-    filter: ClassFilter,
+pub(in crate::delivery) struct Asked {
+    pub(in crate::delivery) since: Option<Day>,
+    pub(in crate::delivery) until: Option<Day>,
+    pub(in crate::delivery) filter: ClassFilter,
 }
 
 impl Asked {
     /// Reads a query, which may name `others` beside a span, and waits as it says.
-    async fn of(app: &App, query: Option<&str>, others: &[&str]) -> Result<Self, Problem> {
+    pub(in crate::delivery) async fn of(
+        app: &App,
+        query: Option<&str>,
+        others: &[&str],
+    ) -> Result<Self, Problem> {
         let parameters = Parameters::of(query, &[&SPAN[..], others].concat())?;
         let (since, until) = (parameters.day("since")?, parameters.day("until")?);
         if let (Some(since), Some(until)) = (since, until)
@@ -47,7 +51,12 @@ impl Asked {
     }
 
     /// Makes the report of a scope.
-    async fn report(&self, app: &App, named: Scope, scope: String) -> Result<Report, Problem> {
+    pub(in crate::delivery) async fn report(
+        &self,
+        app: &App,
+        named: Scope,
+        scope: String,
+    ) -> Result<Report, Problem> {
         let (since, until) = (self.since, self.until);
         let as_of = app.store.newest().await?.unwrap_or(0);
         let first = since.map_or(DAYS.start, |day| i64::from(day.0));
@@ -85,13 +94,13 @@ impl Asked {
 
 /// What the figures of a report rest on.
 #[derive(Serialize)]
-struct Basis {
+pub(in crate::delivery) struct Basis {
     /// Services that are in the scope now.
-    services: usize,
+    pub(in crate::delivery) services: usize,
     /// Of these, services of which some history is assumed, as nobody could read the repository.
-    approximate_services: usize,
+    pub(in crate::delivery) approximate_services: usize,
     /// How long after a deployment an incident may open that is taken to be caused by it.
-    incident_window_seconds: i64,
+    pub(in crate::delivery) incident_window_seconds: i64,
 }
 
 impl Basis {
@@ -130,11 +139,23 @@ impl Basis {
 
 /// The report of the organization.
 #[derive(Serialize)]
-struct OrganizationReport {
+pub(in crate::delivery) struct OrganizationReport {
     #[serde(flatten)]
-    report: Report,
+    pub(in crate::delivery) report: Report,
     filter: Told,
-    basis: Basis,
+    pub(in crate::delivery) basis: Basis,
+}
+
+impl OrganizationReport {
+    /// The report that a query asks for.
+    pub(in crate::delivery) async fn of(app: &App, query: Option<&str>) -> Result<Self, Problem> {
+        let asked = Asked::of(app, query, &FILTERS).await?;
+        let named = Scope { kind: ScopeKind::Organization, name: "organization".to_owned() };
+        let report = asked.report(app, named, ORGANIZATION.to_owned()).await?;
+        let wanted = Wanted::new(app, asked.filter);
+        let (filter, basis) = (Told::of(&wanted.filter), Basis::of_all(app, &wanted).await?);
+        Ok(Self { report, filter, basis })
+    }
 }
 
 /// `GET /api/v1/organization`.
@@ -142,12 +163,7 @@ pub(crate) async fn organization(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    let asked = Asked::of(&app, query.as_deref(), &FILTERS).await?;
-    let named = Scope { kind: ScopeKind::Organization, name: "organization".to_owned() };
-    let report = asked.report(&app, named, ORGANIZATION.to_owned()).await?;
-    let wanted = Wanted::new(&app, asked.filter);
-    let (filter, basis) = (Told::of(&wanted.filter), Basis::of_all(&app, &wanted).await?);
-    Ok(Json(OrganizationReport { report, filter, basis }))
+    Ok(Json(OrganizationReport::of(&app, query.as_deref()).await?))
 }
 
 /// A group with its place in the tree.

@@ -1,0 +1,83 @@
+//! The pages of delivery: one file a page, and what they share.
+
+mod overview;
+
+pub(crate) use overview::organization;
+
+use crate::app::App;
+use crate::pages::site::{Freshness, Page, Place, Step, escape};
+use crate::problem::Problem;
+use maud::Markup;
+use seaway_core::time::Time;
+
+/// Where a service's page is.
+pub(in crate::delivery) fn service_url(service: &str) -> String {
+    format!("/services/{}", escape(service))
+}
+
+/// Where a group's page is.
+pub(in crate::delivery) fn group_url(group: &str) -> String {
+    format!("/groups/{}", escape(group))
+}
+
+/// Where a change's page is.
+#[expect(dead_code, reason = "the next pages lead there")]
+pub(in crate::delivery) fn change_url(service: &str, change: &str) -> String {
+    format!("/services/{}/changes/{}", escape(service), escape(change))
+}
+
+/// Where a deployment's page is.
+#[expect(dead_code, reason = "the next pages lead there")]
+pub(in crate::delivery) fn deployment_url(service: &str, environment: &str, name: &str) -> String {
+    let [service, environment, name] = [service, environment, name].map(escape);
+    format!("/services/{service}/deployments/{environment}/{name}")
+}
+
+/// A URL with the query that was asked for, if there is one.
+pub(in crate::delivery) fn with_query(path: &str, query: Option<&str>) -> String {
+    match query.filter(|query| !query.is_empty()) {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    }
+}
+
+/// How far the views have come.
+pub(in crate::delivery) async fn freshness(app: &App) -> Result<Freshness, Problem> {
+    let settled = app.progress.borrow().settled;
+    let arrived = *app.ledger.newest().borrow();
+    let newest = app.store.newest().await?.map(Time);
+    Ok(Freshness { newest, behind: (arrived - settled).max(0) })
+}
+
+/// A page with its footer filled; see [`Page`] for the rest.
+pub(in crate::delivery) struct Shown {
+    pub(in crate::delivery) title: String,
+    pub(in crate::delivery) place: Place,
+    pub(in crate::delivery) trail: Vec<Step>,
+    pub(in crate::delivery) json: Option<String>,
+    pub(in crate::delivery) body: Markup,
+}
+
+impl Shown {
+    /// The page, with how fresh its data are.
+    pub(in crate::delivery) async fn page(self, app: &App) -> Result<Page, Problem> {
+        Ok(Page {
+            title: self.title,
+            place: self.place,
+            trail: self.trail,
+            freshness: Some(freshness(app).await?),
+            searched: String::new(),
+            json: self.json,
+            body: self.body,
+        })
+    }
+}
+
+#[expect(dead_code, reason = "the next pages show it")]
+/// The way to a group: the organization and the groups above it, the highest first.
+pub(in crate::delivery) fn trail_of_groups(above: &[String]) -> Vec<Step> {
+    let top = Step { url: "/".to_owned(), name: "Organization".to_owned() };
+    let groups = above.iter().rev();
+    let groups = groups.map(|group| Step { url: group_url(group), name: group.clone() });
+    std::iter::once(top).chain(groups).collect()
+}

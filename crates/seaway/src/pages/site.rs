@@ -1,0 +1,241 @@
+//! The document around every page of the server: head, navigation, where one is, how fresh the data
+//! are; and errors as pages.
+
+use super::words::{NAME, clean, count, moment, outside};
+use super::{assets, chart};
+use crate::problem::Problem;
+use axum::http::{HeaderValue, header};
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use seaway_core::time::Time;
+
+/// Styles of the server's pages, beside those that all pages share.
+pub(crate) const STYLE: &str = include_str!("site.css");
+/// Keeps what says `data-live` up to date.
+pub(crate) const LIVE: &str = include_str!("live.js");
+/// Marks an element that is fetched again when the views have moved; its value is the URL.
+const LIVE_MARK: &str = "data-live=\"";
+
+/// Only this server's own scripts run, and nothing is sent, loaded or framed elsewhere. Plotly
+/// writes style elements and attributes, hence `unsafe-inline` for styles alone.
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; \
+     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// What in a URL's path or query has to be escaped.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A name from outside as a part of a URL's path, or as a value in its query. Names that browsers
+/// take for steps in a path have no URL of their own, and lead nowhere else.
+pub(crate) fn escape(text: &str) -> String {
+    match text {
+        "." | ".." => text.replace('.', "%252E"),
+        _ => utf8_percent_encode(text, ESCAPED).to_string(),
+    }
+}
+
+/// The entries of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Overview,
+    Compare,
+    InFlight,
+    Quality,
+    /// None of them.
+    Elsewhere,
+}
+
+const ENTRIES: [(Place, &str, &str); 4] = [
+    (Place::Overview, "/", "Overview"),
+    (Place::Compare, "/compare", "Compare"),
+    (Place::InFlight, "/in-flight", "In flight"),
+    (Place::Quality, "/quality", "Data quality"),
+];
+
+/// A page that leads to this one.
+pub(crate) struct Step {
+    /// Its URL.
+    pub(crate) url: String,
+    /// Its name, from outside.
+    pub(crate) name: String,
+}
+
+/// How far the views have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Freshness {
+    /// The newest moment of all data.
+    pub(crate) newest: Option<Time>,
+    /// Events that have arrived and are not in the views yet.
+    pub(crate) behind: i64,
+}
+
+/// A page of the server.
+pub(crate) struct Page {
+    /// What it is about, for the window's title; from outside.
+    pub(crate) title: String,
+    pub(crate) place: Place,
+    /// The pages that lead to it, the highest first.
+    pub(crate) trail: Vec<Step>,
+    pub(crate) freshness: Option<Freshness>,
+    /// What was searched for, from outside.
+    pub(crate) searched: String,
+    /// The page's JSON twin, if there is one.
+    pub(crate) json: Option<String>,
+    /// A `header.hero` with the answer, and a `main.frame` with the evidence.
+    pub(crate) body: Markup,
+}
+
+impl Page {
+    /// The whole document.
+    pub(crate) fn document(&self) -> String {
+        let body = &self.body.0;
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (clean(&self.title, NAME)) " · Seaway" }
+                    link rel="icon" href="data:,";
+                    link rel="stylesheet" href=(assets::STYLE.url());
+                    noscript { style { ".plot { display: none }" } }
+                    @if body.contains(chart::MARK) {
+                        script defer src=(assets::PLOTLY.url()) {}
+                        script defer src=(assets::DRAW.url()) {}
+                    }
+                    @if body.contains(LIVE_MARK) { script defer src=(assets::LIVE.url()) {} }
+                }
+                body {
+                    a.skip href="#content" { "Skip to the content" }
+                    (self.bar())
+                    (self.way())
+                    div id="content" { (self.body) }
+                    (self.foot())
+                }
+            }
+        };
+        page.into_string()
+    }
+
+    fn bar(&self) -> Markup {
+        html! {
+            div.bar role="banner" { div.frame {
+                a.brand href="/" { "Seaway" }
+                nav.main aria-label="Pages" { ul {
+                    @for (place, url, name) in ENTRIES { li {
+                        a href=(url) aria-current=[(place == self.place).then_some("page")] { (name) }
+                    } }
+                } }
+                form.search role="search" action="/search" method="get" {
+                    input type="search" name="q" value=(clean(&self.searched, NAME)) maxlength="200"
+                        placeholder="Search" aria-label="Search for a service, group, change or deployment";
+                }
+            } }
+        }
+    }
+
+    fn way(&self) -> Markup {
+        html! {
+            @if !self.trail.is_empty() {
+                nav.way aria-label="Where you are" { div.frame { ol {
+                    @for step in &self.trail { li { a href=(step.url) { (outside(&step.name, NAME)) } } }
+                    li aria-current="page" { (outside(&self.title, NAME)) }
+                } } }
+            }
+        }
+    }
+
+    fn foot(&self) -> Markup {
+        html! {
+            footer.frame {
+                p {
+                    @match self.freshness {
+                        Some(Freshness { newest: Some(newest), behind: 0 }) => {
+                            "Data up to " (moment(Some(newest))) " UTC; everything that arrived is in it. "
+                        }
+                        Some(Freshness { newest: Some(newest), behind }) => {
+                            "Data up to " (moment(Some(newest))) " UTC; "
+                            (count(usize::try_from(behind).unwrap_or(0))) " events that arrived are not in it yet. "
+                        }
+                        Some(_) => { "There are no data yet. " }
+                        None => {}
+                    }
+                    "Intervals are at 95 %. A month is 30 days, a year 365."
+                }
+                @if let Some(json) = &self.json { p { a href=(json) { "This page as JSON" } } }
+            }
+        }
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let mut response = Html(self.document()).into_response();
+        // Pages are of the moment.
+        let head = response.headers_mut();
+        head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+}
+
+/// Shows a problem as a page, whatever handler told it. For routes of pages.
+pub(crate) async fn problems_as_pages(response: Response) -> Response {
+    let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
+    let page = Page {
+        title: problem.title().to_owned(),
+        place: Place::Elsewhere,
+        trail: Vec::new(),
+        freshness: None,
+        searched: String::new(),
+        json: None,
+        body: told(&problem),
+    };
+    let mut shown = (problem.status(), page).into_response();
+    if let Some(after) = response.headers().get(header::RETRY_AFTER) {
+        shown.headers_mut().insert(header::RETRY_AFTER, after.clone());
+    }
+    shown
+}
+
+fn told(problem: &Problem) -> Markup {
+    html! {
+        main.frame {
+            div.problem {
+                p.eyebrow { (problem.status().as_u16()) }
+                h1 { (problem.title()) }
+                p { bdi { (problem.detail()) } "." }
+                @if let Some(hint) = problem.hint_told() { p.note { bdi { (clean(hint, NAME * 4)) } "." } }
+                p { a href="/" { "Go to the overview" } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_names_in_urls() {
+        assert_eq!(escape("a/b ?&#%é"), "a%2Fb%20%3F%26%23%25%C3%A9");
+        assert_eq!(escape(".."), "%252E%252E");
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_text() {
+        let evil = "\"><script>alert(1)</script>";
+        let page = Page {
+            title: evil.to_owned(),
+            place: Place::Elsewhere,
+            trail: vec![Step { url: format!("/services/{}", escape(evil)), name: evil.to_owned() }],
+            freshness: None,
+            searched: evil.to_owned(),
+            json: None,
+            body: told(&Problem::not_found(evil).hint(evil)),
+        };
+        let page = page.document();
+        assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"), "{page}");
+    }
+}
