@@ -8,6 +8,7 @@
 
 mod catalog;
 mod catalog_git;
+mod demo;
 mod filling;
 mod filters;
 mod forge;
