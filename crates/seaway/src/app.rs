@@ -179,6 +179,8 @@ pub(crate) struct App {
     pub(crate) progress: watch::Receiver<Progress>,
     /// How the files of the catalog are.
     pub(crate) catalog: watch::Receiver<Arc<catalog::State>>,
+    /// What monitoring was told last.
+    pub(crate) metrics: crate::delivery::metrics::Kept,
 }
 
 impl App {
@@ -200,6 +202,7 @@ impl App {
             incident_window_seconds: config.incident_window_seconds,
             progress,
             catalog,
+            metrics: crate::delivery::metrics::Kept::default(),
         }
     }
 }

@@ -47,7 +47,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", compressed(reports))
         .merge(compressed(for_people(pages)))
         .route("/assets/{file}", get(assets::asset))
+        .route("/metrics", get(delivery::metrics::metrics))
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(delivery::api::ready))
         .fallback(nothing_there)
         .method_not_allowed_fallback(|uri: Uri| async move {
             Problem::method_not_allowed(format!("{} does not take this method", uri.path()))

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod command;
 mod deployments;
 mod export;
+pub(crate) mod metrics;
 mod page;
 pub(crate) mod projector;
 pub(crate) mod site;

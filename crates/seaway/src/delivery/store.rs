@@ -79,6 +79,9 @@ impl fmt::Display for After {
 /// Findings of one service and kind: service, kind, how many, and the last subject.
 pub(crate) type Unread = (String, String, i64, String);
 
+/// A scope and its summary of a day.
+pub(crate) type WindowRow = (String, Vec<u8>);
+
 /// A day's summary of a scope.
 pub(crate) type SummaryOfDay = (i64, Vec<u8>);
 
@@ -322,6 +325,19 @@ impl Store {
     /// How many events of each kind there were.
     pub(crate) async fn arrivals(&self) -> Result<Vec<Arrivals>, Error> {
         self.rows("SELECT kind, outcome, count FROM arrivals ORDER BY kind, outcome", &[]).await
+    }
+
+    /// The summaries of all scopes from a day on, of days with deployments: no change is delivered
+    /// on any other.
+    pub(crate) async fn window(&self, first: i64) -> Result<Vec<WindowRow>, Error> {
+        let sql = "SELECT scope, body FROM summaries WHERE deployments > 0 AND day >= $1";
+        Ok(sqlx::query_as(sql).bind(first).fetch_all(self.database.pool()).await?)
+    }
+
+    /// How many changes wait, by service.
+    pub(crate) async fn waiting_by_service(&self) -> Result<Vec<(String, i64)>, Error> {
+        let sql = "SELECT service, COUNT(*) FROM changes WHERE status = 'waiting' GROUP BY service";
+        self.rows(sql, &[]).await
     }
 
     /// Events that could not be understood.

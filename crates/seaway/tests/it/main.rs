@@ -17,6 +17,7 @@ mod interrupt;
 mod lang;
 mod measure;
 mod measure_files;
+mod metrics;
 mod mirrors;
 mod pages_frame;
 mod serve_docs;

@@ -12,6 +12,7 @@ mod rows;
 
 pub(crate) use quality::{findings, quality};
 pub(in crate::delivery) use reports::OrganizationReport;
+pub(in crate::delivery) use reports::groups_of;
 pub(crate) use reports::{group, groups, organization, service, services};
 pub(crate) use rows::{change, changes, deployment, deployments, incidents, waiting};
 
@@ -44,6 +45,15 @@ pub(crate) async fn progress(
     let settled = app.progress.borrow().settled;
     let newest = *app.ledger.newest().borrow();
     Ok(Json(Progress { newest, settled }))
+}
+
+/// `GET /readyz`: whether requests can be served; a balancer sends them elsewhere while they cannot.
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+    let (log, views) = tokio::join!(app.ledger.look_for_newer(), app.store.newest());
+    match log.is_ok() && views.is_ok() {
+        true => Ok("ready\n"),
+        false => Err(Problem::failed("the database does not answer")),
+    }
 }
 
 /// `GET /api/v1/openapi.json`.

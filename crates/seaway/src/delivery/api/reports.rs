@@ -209,6 +209,16 @@ struct Groups {
     groups: Vec<Group>,
 }
 
+/// The groups that a service is in now, as `namespace/name`: its own and those above it.
+pub(in crate::delivery) fn groups_of(app: &App, service: &str) -> Vec<String> {
+    let catalog = latest(app);
+    let entity = EntityRef::parse(service, Kind::Component, "default").ok();
+    let group = entity.and_then(|entity| catalog.group_of(catalog.service(&entity)?).cloned());
+    let Some(group) = group else { return Vec::new() };
+    let full = |group: &EntityRef| format!("{}/{}", group.namespace(), group.name());
+    std::iter::once(full(&group)).chain(catalog.ancestors(&group).map(full)).collect()
+}
+
 /// The catalog that the views were computed by, as it is now.
 fn latest(app: &App) -> Arc<Catalog> {
     Arc::clone(&app.progress.borrow().latest)

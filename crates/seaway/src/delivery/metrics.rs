@@ -1,0 +1,243 @@
+//! `GET /metrics`: figures for monitoring, as OpenMetrics 1.0 has them.
+//!
+//! Time to value is told for a window and not since the beginning: the past is mended when late
+//! events come in, which a counter could not tell.
+
+use super::api::groups_of;
+use super::projector::{ORGANIZATION, scope_of_service};
+use super::store::WindowRow;
+use crate::app::App;
+use crate::pages::words::clean;
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use seaway_core::delivery::summary::{Day, DaySummary};
+use seaway_core::stats::histogram::{Histogram, middle_of};
+use seaway_core::time::{DAY, HOUR, MONTH, WEEK};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// What the server answers to those who read OpenMetrics.
+const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The days that are told, today included.
+const WINDOW_DAYS: i32 = 28;
+/// Bounds of the buckets, in seconds. At an hour, a day, a week and a month counts are exact; at
+/// the others a duration may be counted in the next one that is within 1 % of the bound.
+const BOUNDS: [i64; 9] =
+    [HOUR, 4 * HOUR, 12 * HOUR, DAY, 3 * DAY, WEEK, 2 * WEEK, MONTH, 3 * MONTH];
+/// Services that are told, by name; what is left out is counted.
+const SERVICES_MAX: usize = 10_000;
+/// Characters of a name in a label.
+const LABEL_CHARS_MAX: usize = 200;
+/// How long an answer is given again: whoever scrapes often must not keep the views busy.
+const KEPT_FOR: Duration = Duration::from_secs(10);
+
+/// The answer that was given last, and when it was made.
+pub(crate) type Kept = Mutex<Option<(Instant, Arc<str>)>>;
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Problem> {
+    let mut kept = app.metrics.lock().await;
+    let text = match &*kept {
+        Some((made, text)) if made.elapsed() < KEPT_FOR => Arc::clone(text),
+        _ => {
+            let text: Arc<str> = made(&app).await?.into();
+            *kept = Some((Instant::now(), Arc::clone(&text)));
+            text
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, KIND)], text.to_string()))
+}
+
+/// What is told of one scope.
+#[derive(Default)]
+struct Told {
+    delivered: Histogram,
+    deployments: i64,
+    failed: i64,
+    waiting: i64,
+}
+
+async fn made(app: &Arc<App>) -> Result<String, Problem> {
+    let today = app.days.of((app.clock)() / 1_000_000);
+    let first = Day(today.0.saturating_sub(WINDOW_DAYS - 1));
+    let settled = app.progress.borrow().settled;
+    let newest = *app.ledger.newest().borrow();
+    let rows = app.store.window(i64::from(first.0)).await?;
+    let waiting = app.store.waiting_by_service().await?;
+    let arrivals = app.store.arrivals().await?;
+    let app = Arc::clone(app);
+    let work = move || {
+        let mut scopes = scopes(rows);
+        for (service, count) in waiting {
+            let groups = groups_of(&app, &service);
+            let above = groups.into_iter().map(|group| format!("group {group}"));
+            for scope in above.chain([scope_of_service(&service), ORGANIZATION.to_owned()]) {
+                scopes.entry(scope).or_default().waiting += count;
+            }
+        }
+        let mut text = String::new();
+        of_scopes(&mut text, &scopes);
+        let mut outcomes: BTreeMap<&str, i64> = BTreeMap::new();
+        for arrived in &arrivals {
+            *outcomes.entry(&arrived.outcome).or_default() += arrived.count;
+        }
+        of_the_log(&mut text, &outcomes, [newest, settled]);
+        text
+    };
+    let made = tokio::task::spawn_blocking(work).await;
+    made.map_err(|_| Problem::fault())
+}
+
+/// The sums of services, groups and the organization. Sums of parts of a group are left out.
+fn scopes(rows: Vec<WindowRow>) -> BTreeMap<String, Told> {
+    let mut scopes: BTreeMap<String, Told> = BTreeMap::new();
+    for (scope, body) in rows {
+        let Some(summary) = DaySummary::decode(&body) else { continue };
+        let told = scopes.entry(scope).or_default();
+        told.delivered.merge(&summary.delivered);
+        told.deployments += summary.deployments();
+        told.failed += summary.get(seaway_core::delivery::summary::Count::FailedDeployments);
+    }
+    scopes
+}
+
+/// The labels of a scope; `None` for sums that are not told.
+fn labels(scope: &str) -> Option<String> {
+    let label = |kind: &str, name: &str| format!("{kind}=\"{}\"", escaped(name));
+    if scope == ORGANIZATION {
+        return Some("scope=\"organization\"".to_owned());
+    }
+    match scope.split_once(' ')? {
+        ("service", name) => Some(format!("scope=\"service\",{}", label("service", name))),
+        ("group", name) if !name.contains(' ') => {
+            let name = name.strip_prefix("default/").unwrap_or(name);
+            Some(format!("scope=\"group\",{}", label("group", name)))
+        }
+        _ => None,
+    }
+}
+
+/// A name as the value of a label.
+fn escaped(name: &str) -> String {
+    clean(name, LABEL_CHARS_MAX).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn of_scopes(text: &mut String, scopes: &BTreeMap<String, Told>) {
+    let mut by_labels: BTreeMap<String, Told> = BTreeMap::new();
+    let (mut services, mut left_out) = (0, 0);
+    for (scope, told) in scopes {
+        let Some(labels) = labels(scope) else { continue };
+        if scope.starts_with("service ") {
+            services += 1;
+            if services > SERVICES_MAX {
+                left_out += 1;
+                continue;
+            }
+        }
+        // Names that differ in what cannot be shown share a series.
+        let all = by_labels.entry(labels).or_default();
+        all.delivered.merge(&told.delivered);
+        all.deployments += told.deployments;
+        all.failed += told.failed;
+        all.waiting += told.waiting;
+    }
+    let window = format!("of the last {WINDOW_DAYS} days");
+    let name = "seaway_time_to_value_seconds";
+    head(
+        text,
+        name,
+        "gaugehistogram",
+        &format!("Time to value of the changes delivered {window}."),
+    );
+    for (labels, told) in &by_labels {
+        histogram(text, name, labels, &told.delivered);
+    }
+    let gauges: [(&str, &str, fn(&Told) -> i64); 3] = [
+        ("seaway_deployments", "Successful deployments in production", |it| it.deployments),
+        ("seaway_failed_deployments", "Deployments that failed customers", |it| it.failed),
+        ("seaway_waiting_changes", "Changes that wait to be delivered now", |it| it.waiting),
+    ];
+    for (name, help, value) in gauges {
+        let window = if name == "seaway_waiting_changes" { "" } else { &*format!(" {window}") };
+        head(text, name, "gauge", &format!("{help}{window}."));
+        for (labels, told) in &by_labels {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name}{{{labels}}} {}", value(told));
+        }
+    }
+    let name = "seaway_services_left_out";
+    head(text, name, "gauge", "Services that are not told here, as there are too many.");
+    let _ = writeln!(text, "{name} {left_out}");
+}
+
+fn histogram(text: &mut String, name: &str, labels: &str, durations: &Histogram) {
+    let within = |bound: i64| {
+        let bins = durations.bins().iter();
+        bins.filter(|(bucket, _)| middle_of(usize::from(*bucket)) <= bound).map(|bin| bin.1).sum()
+    };
+    for bound in BOUNDS {
+        let count: i64 = within(bound);
+        let _ = writeln!(text, "{name}_bucket{{{labels},le=\"{bound}.0\"}} {count}");
+    }
+    let total = durations.total();
+    let _ = writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {total}");
+    let _ = writeln!(text, "{name}_gcount{{{labels}}} {total}");
+    let _ = writeln!(text, "{name}_gsum{{{labels}}} {}", durations.sum());
+}
+
+fn of_the_log(text: &mut String, outcomes: &BTreeMap<&str, i64>, [newest, settled]: [i64; 2]) {
+    let name = "seaway_intake_events";
+    head(text, name, "gauge", "Events on the log, by whether they were understood.");
+    for (outcome, count) in outcomes {
+        let _ = writeln!(text, "{name}{{outcome=\"{}\"}} {count}", escaped(outcome));
+    }
+    let name = "seaway_log_position";
+    head(text, name, "gauge", "The newest place on the log.");
+    let _ = writeln!(text, "{name} {newest}");
+    let name = "seaway_views_behind_events";
+    head(text, name, "gauge", "Places on the log that are not in the reports yet.");
+    let _ = writeln!(text, "{name} {}\n# EOF", (newest - settled).max(0));
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# TYPE {name} {kind}");
+    if name.ends_with("_seconds") {
+        let _ = writeln!(text, "# UNIT {name} seconds");
+    }
+    let _ = writeln!(text, "# HELP {name} {help}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_parts_are_no_series_and_names_are_escaped() {
+        assert_eq!(labels("organization").unwrap(), "scope=\"organization\"");
+        assert_eq!(labels("organization function,vm,1"), None);
+        assert_eq!(labels("group default/a").unwrap(), "scope=\"group\",group=\"a\"");
+        assert_eq!(labels("group default/a function,vm,1"), None);
+        let hostile = labels("service a b\"} 1\n# EOF\\").unwrap();
+        assert_eq!(hostile, "scope=\"service\",service=\"a b\\\"} 1 # EOF\\\\\"");
+    }
+
+    #[test]
+    fn buckets_add_up_and_are_exact_at_landmarks() {
+        let durations = [HOUR - 1, HOUR, HOUR + 1, DAY, DAY + 1, 9 * MONTH];
+        let durations = Histogram::of(durations.map(|it| (it, 1)));
+        let mut text = String::new();
+        histogram(&mut text, "x", "a=\"b\"", &durations);
+        let count = |bound: &str| {
+            let start = format!("x_bucket{{a=\"b\",le=\"{bound}\"}} ");
+            let line = text.lines().find_map(|line| line.strip_prefix(&start));
+            line.unwrap().parse::<i64>().unwrap()
+        };
+        assert_eq!((count("3600.0"), count("86400.0"), count("+Inf")), (2, 4, 6));
+        assert!(text.ends_with(&format!("x_gsum{{a=\"b\"}} {}\n", durations.sum())));
+    }
+}
