@@ -19,6 +19,15 @@ pub struct LogRank {
     pub p: f64,
 }
 
+impl LogRank {
+    /// Whether a difference with such a `p` is called more than noise: it is less likely than 5 %
+    /// where there is none.
+    #[must_use]
+    pub fn is_beyond_noise(p: f64) -> bool {
+        p < 0.05
+    }
+}
+
 /// Compares groups by the log-rank test (Mantel 1966, Peto and Peto 1972), with the hypergeometric
 /// variance for ties and with delayed entry: only those under observation at an age count at it.
 ///
@@ -41,20 +50,14 @@ pub fn log_rank<G: AsRef<[Observation]>>(groups: &[G]) -> Option<LogRank> {
 }
 
 /// Compares groups of which only life tables are known by the log-rank test, with those of an
-/// interval of ages treated like those of one age. `None` as for [`log_rank`].
+/// interval of ages treated like those of one age (ties, as grouped times are in Mantel 1966), and
+/// those who come or go within it at risk for half of it. `None` as for [`log_rank`].
+///
+/// In each interval the events that a group is expected to have are off by no more than the events
+/// in it times the share of those at risk who come or go in it.
 #[must_use]
 pub fn log_rank_of_tables(tables: &[&LifeTable]) -> Option<LogRank> {
-    let longest = tables.iter().map(|table| table.rows().len()).max().unwrap_or(0);
-    let mut score = Score::new(tables.len());
-    let mut counts = Vec::with_capacity(tables.len());
-    for bucket in 0..longest {
-        counts.clear();
-        counts.extend(tables.iter().map(|table| {
-            table.rows().get(bucket).map_or((0.0, 0.0), |row| (row.at_risk, row.events as f64))
-        }));
-        score.add(&counts);
-    }
-    score.result()
+    Score::of_tables(tables).result()
 }
 
 /// Events beyond those expected by group, and the covariance of these numbers.
@@ -66,6 +69,20 @@ struct Score {
 impl Score {
     fn new(groups: usize) -> Self {
         Self { excess: vec![0.0; groups], covariance: vec![vec![0.0; groups]; groups] }
+    }
+
+    fn of_tables(tables: &[&LifeTable]) -> Self {
+        let longest = tables.iter().map(|table| table.rows().len()).max().unwrap_or(0);
+        let mut score = Self::new(tables.len());
+        let mut counts = Vec::with_capacity(tables.len());
+        for bucket in 0..longest {
+            counts.clear();
+            counts.extend(tables.iter().map(|table| {
+                table.rows().get(bucket).map_or((0.0, 0.0), |row| (row.at_risk, row.events as f64))
+            }));
+            score.add(&counts);
+        }
+        score
     }
 
     /// Adds an age, given the lives at risk and the events of each group.
@@ -132,9 +149,12 @@ impl Score {
 
 #[cfg(test)]
 mod tests {
+    use super::super::histogram::bucket_of;
+    use super::super::life_table::Tally;
     use super::super::samples::{close, control, from_birth, mercaptopurine, observation};
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     /// Published as 16.79; public tests of other programs have these digits from R's `survdiff`.
     #[test]
@@ -228,6 +248,111 @@ mod tests {
         (excess, covariance)
     }
 
+    /// The life table of some lives, as summaries have it.
+    fn table(seen: &[Observation]) -> LifeTable {
+        let tally = |ages: &mut dyn Iterator<Item = i64>| {
+            let mut tally = Tally::default();
+            tally.add(&ages.collect());
+            tally
+        };
+        let seen = || seen.iter().filter(|it| it.is_usable());
+        let born = seen().filter(|it| it.entry == 0).count() as i64;
+        let entered = tally(&mut seen().filter(|it| it.entry > 0).map(|it| it.entry + 1));
+        let ends = |event| tally(&mut seen().filter(move |it| it.event == event).map(|it| it.time));
+        LifeTable::of(born, &entered, &ends(true), &ends(false))
+    }
+
+    /// The events of each group, without those expected, by the exact ages and by tables.
+    fn excesses(groups: &[Vec<Observation>]) -> (Vec<f64>, Vec<f64>) {
+        let mut exact = Score::new(groups.len());
+        let lives: Vec<&[Observation]> = groups.iter().map(Vec::as_slice).collect();
+        sweep(&lives, |moment| {
+            let both = moment.at_risk.iter().zip(moment.events);
+            exact.add(&both.map(|(&n, &d)| (n as f64, d as f64)).collect::<Vec<_>>());
+        });
+        let tables: Vec<LifeTable> = groups.iter().map(|group| table(group)).collect();
+        let score = Score::of_tables(&tables.iter().collect::<Vec<_>>());
+        (exact.excess, score.excess)
+    }
+
+    /// By how much the excess of each group by tables can be off: in each bucket its share of those
+    /// at risk is between that where all of it that come or go are there and none of the others'
+    /// that do, and the opposite.
+    fn bounds(groups: &[Vec<Observation>]) -> Vec<f64> {
+        let mut bounds = vec![0.0; groups.len()];
+        let seen = |group: &Vec<Observation>| -> Vec<(Option<usize>, usize, bool)> {
+            let usable = group.iter().filter(|it| it.is_usable());
+            let entry = |it: &Observation| (it.entry > 0).then(|| bucket_of(it.entry + 1));
+            usable.map(|it| (entry(it), bucket_of(it.time), it.event)).collect()
+        };
+        let groups: Vec<_> = groups.iter().map(seen).collect();
+        let ends = groups.iter().flatten().filter(|it| it.2).map(|it| it.1);
+        for bucket in ends.collect::<BTreeSet<_>>() {
+            // By group: those there in any of it, those there in all of it, and events.
+            let counts = groups.iter().map(|group| {
+                let count = |of: &dyn Fn(Option<usize>, usize, bool) -> bool| {
+                    group.iter().filter(|it| of(it.0, it.1, it.2)).count() as f64
+                };
+                [
+                    count(&|entry, end, _| entry <= Some(bucket) && end >= bucket),
+                    count(&|entry, end, _| entry < Some(bucket) && end > bucket),
+                    count(&|_, end, event| event && end == bucket),
+                ]
+            });
+            let counts: Vec<[f64; 3]> = counts.collect();
+            let total = |place: usize| counts.iter().map(|it| it[place]).sum::<f64>();
+            let share =
+                |mine: f64, theirs: f64| if mine > 0.0 { mine / (mine + theirs) } else { 0.0 };
+            for (bound, [all, stay, _]) in bounds.iter_mut().zip(&counts) {
+                let most = share(*all, total(1) - stay);
+                *bound += total(2) * (most - share(*stay, total(0) - all));
+            }
+        }
+        bounds
+    }
+
+    /// Two sets of deliveries as servers see them, some hours to some weeks after their start, in a
+    /// span that began after the start of some and ended before the delivery of others. The z score
+    /// of the tables is that of the exact ages but for a twentieth.
+    #[test]
+    fn tables_of_many_lives_say_what_observations_say() {
+        let mut seed = 7_u64;
+        let mut uniform = || {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        for slower in [1.0, 1.05, 1.2, 1.5, 3.0] {
+            let mut lives = |scale: f64| -> Vec<Observation> {
+                let mut life = |i: i64| {
+                    let lasts = (scale * 90_000.0 * -(1.0 - uniform()).ln()) as i64;
+                    let (entry, seen) = ((i % 3) * (uniform() * 40_000.0) as i64, i % 5 != 0);
+                    let left = (uniform() * 300_000.0) as i64;
+                    observation(
+                        entry,
+                        if seen { lasts } else { lasts.min(left) },
+                        seen || lasts <= left,
+                    )
+                };
+                (0..1_500).map(&mut life).collect()
+            };
+            let groups = [lives(1.0), lives(slower)];
+            let exact = log_rank(&groups).unwrap();
+            let tables = groups.each_ref().map(|group| table(group));
+            let found = log_rank_of_tables(&[&tables[0], &tables[1]]).unwrap();
+            let (found, exact) = (found.chi_squared.sqrt(), exact.chi_squared.sqrt());
+            assert!((found - exact).abs() <= 0.05 * exact.max(1.0), "{slower}: {found} {exact}");
+        }
+    }
+
+    /// Lives long enough for wide buckets.
+    fn old_group() -> impl Strategy<Value = Vec<Observation>> {
+        let entry = prop_oneof![2 => Just(0_i64), 1 => 0..40_000_i64];
+        let life = (entry, 0..90_000_i64, any::<bool>());
+        prop::collection::vec(life.prop_map(|(e, t, event)| observation(e, t, event)), 0..40)
+    }
+
     fn group() -> impl Strategy<Value = Vec<Observation>> {
         let entry = prop_oneof![2 => Just(0_i64), 1 => 0..12_i64];
         let life = (entry, 0..20_i64, any::<bool>());
@@ -248,6 +373,17 @@ mod tests {
                 prop_assert!((test.chi_squared - naive).abs() <= 1e-8 * (1.0 + naive));
                 prop_assert_eq!(test.degrees, 1);
                 prop_assert!((0.0..=1.0).contains(&test.p));
+            }
+        }
+
+        /// What tables say of old lives is as near to what observations say as the widths of buckets
+        /// allow.
+        #[test]
+        fn tables_are_within_their_bounds(a in old_group(), b in old_group(), c in old_group()) {
+            let groups = [a, b, c];
+            let (exact, found) = excesses(&groups);
+            for ((exact, found), bound) in exact.iter().zip(&found).zip(bounds(&groups)) {
+                prop_assert!((exact - found).abs() <= bound + 1e-9, "{exact} {found} {bound}");
             }
         }
 

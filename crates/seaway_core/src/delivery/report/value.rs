@@ -2,7 +2,7 @@
 
 use super::model::{CurvePoint, Estimate, Share, TimeToValue};
 use crate::stats::proportion::wilson;
-use crate::stats::survival::{Band, Curve, Observation, Quantile};
+use crate::stats::survival::{Band, Curve, LogRank, Observation, Quantile};
 use crate::time::{DAY, HOUR, MONTH, WEEK, humanize};
 
 /// The spans of [`TimeToValue::within`].
@@ -11,9 +11,6 @@ const WITHIN: [(i64, &str); 4] =
 
 /// How many steps of the curve are kept: more than a screen can draw apart.
 const CURVE_STEPS: usize = 400;
-
-/// How sure a comparison must be to be called more than noise.
-const SIGNIFICANT: f64 = 0.05;
 
 /// The quantiles of some changes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -128,8 +125,8 @@ pub(super) fn in_words(estimate: &Estimate) -> String {
 }
 
 /// What a log-rank test says, in people's words.
-pub(super) fn noise(p: f64) -> String {
-    let side = if p < SIGNIFICANT { "beyond" } else { "within" };
+pub(in crate::delivery) fn noise(p: f64) -> String {
+    let side = if LogRank::is_beyond_noise(p) { "beyond" } else { "within" };
     let p = match p {
         p if p < 0.001 => "p < 0.001".to_owned(),
         p if p < 0.1 => format!("p = {p:.3}"),
