@@ -28,4 +28,4 @@ pub(in crate::delivery) use period::midnight;
 #[cfg(test)]
 pub(in crate::delivery) use span::{Life, Span};
 pub(in crate::delivery) use trend::{MOST_POINTS, drop_leading, finding};
-pub(in crate::delivery) use value::{Spread, time_to_value_of_curve};
+pub(in crate::delivery) use value::{Spread, noise, time_to_value_of_curve};

@@ -330,7 +330,7 @@ fn parts(input: &Input<'_>) -> Option<(Period, Vec<Part>)> {
     Some((period, numbers.filter_map(part).collect()))
 }
 
-fn time_to_value(lives: &Lives, stock: &Stock) -> TimeToValue {
+pub(super) fn time_to_value(lives: &Lives, stock: &Stock) -> TimeToValue {
     let curve = Curve::of_table(&lives.table(&stock.ages)).until_exhausted();
     time_to_value_of_curve(count(lives.n()), count(stock.ages.total()), &curve, CURVE_STEPS)
 }

@@ -59,7 +59,7 @@ pub fn report(question: Question<'_>, mut summaries: BTreeMap<Day, DaySummary>) 
 }
 
 /// What of the open changes waited at a moment.
-fn stock_at(open: &[(OpenChange, i64)], moment: i64) -> Stock {
+pub(super) fn stock_at(open: &[(OpenChange, i64)], moment: i64) -> Stock {
     let mut stock = Stock::default();
     let there = || open.iter().filter(|(change, _)| change.appears <= moment);
     let count = |kind| there().filter(|(it, _)| it.kind == kind).map(|&(_, count)| count).sum();
@@ -77,7 +77,7 @@ fn stock_at(open: &[(OpenChange, i64)], moment: i64) -> Stock {
     stock
 }
 
-fn put_in(stock: &Stock, summary: &mut DaySummary) {
+pub(super) fn put_in(stock: &Stock, summary: &mut DaySummary) {
     summary.waiting.merge(&stock.ages);
     summary.last_stage.merge(&stock.last_stage);
     summary.waiting_commits.merge(&stock.commits);

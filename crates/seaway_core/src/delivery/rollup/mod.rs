@@ -21,15 +21,18 @@
 //! than 0.03. Where a curve has wide steps, as few were delivered, a level may be reached a step
 //! away all the same.
 //!
-//! `tally` adds the days up, `build` puts the parts together, `model` is what is told, and `kept`
-//! counts what is open into summaries as they are kept.
+//! `tally` adds the days up, `build` puts the parts together, `model` is what is told, `kept`
+//! counts what is open into summaries as they are kept, and `compare` puts several scopes side by
+//! side.
 
 mod build;
+mod compare;
 mod kept;
 mod model;
 mod tally;
 
 pub use build::{Input, build};
+pub use compare::{Compared, Difference, Part, difference};
 pub use kept::{Question, report};
 pub use model::{Flow, Report, Rework, Scope, ScopeKind, Span, Stage};
 
