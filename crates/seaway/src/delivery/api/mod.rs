@@ -1,9 +1,10 @@
 //! The JSON of delivery under `/api/v1`, described by `docs/openapi.json`.
 //!
 //! `reports` has the figures, `rows` the changes, deployments and incidents behind them, `quality`
-//! what could not be linked or understood, `parameters` what URLs may say, and
-//! `filter` which services they may ask for.
+//! what could not be linked or understood, `parameters` what URLs may say, `filter`
+//! which services they may ask for, and `csv` tells lists as CSV.
 
+mod csv;
 mod filter;
 mod parameters;
 mod quality;

@@ -1,5 +1,6 @@
 //! What the URL of a report may say.
 
+use super::csv::Format;
 use super::filter::FILTERS;
 use crate::app::App;
 use crate::delivery::store::After;
@@ -14,6 +15,8 @@ use std::time::Duration;
 /// Rows of a page, unless the URL says otherwise, and at most.
 const LIMIT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
+/// Rows of a CSV file, unless the URL says otherwise, and at most.
+const SHEET_MAX: i64 = 10_000;
 /// How long a report waits for events that are to be in it.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -81,6 +84,11 @@ impl Parameters {
         self.values(name).first().map(String::as_str)
     }
 
+    /// All parameters, by name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+
     /// All values of a parameter that filters.
     pub(super) fn values(&self, name: &str) -> &[String] {
         self.0.get(name).map_or(&[], Vec::as_slice)
@@ -98,10 +106,14 @@ impl Parameters {
 
     /// How many rows a page has.
     pub(super) fn limit(&self) -> Result<i64, Problem> {
-        let Some(text) = self.text("limit") else { return Ok(LIMIT) };
-        let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        let (usual, most) = match self.format()? {
+            Format::Json => (LIMIT, LIMIT_MAX),
+            Format::Csv => (SHEET_MAX, SHEET_MAX),
+        };
+        let Some(text) = self.text("limit") else { return Ok(usual) };
+        let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
         limit.ok_or_else(|| {
-            Problem::bad_request(format!("limit={text} is not a number from 1 to {LIMIT_MAX}"))
+            Problem::bad_request(format!("limit={text} is not a number from 1 to {most}"))
         })
     }
 

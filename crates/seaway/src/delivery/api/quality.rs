@@ -1,5 +1,6 @@
 //! What could not be linked or understood, and how to mend it.
 
+use super::csv::{Column, Sheet, listed};
 use super::filter::{FILTERS, Wanted};
 use super::parameters::Parameters;
 use super::rows::Page;
@@ -8,6 +9,7 @@ use crate::delivery::store::Finding as Unlinked;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::response::Response;
 use seaway_core::catalog;
 use serde::Serialize;
 use std::sync::Arc;
@@ -73,6 +75,12 @@ struct Finding {
     service: String,
     kind: String,
     subject: String,
+}
+
+impl Sheet for Finding {
+    const FILE: &'static str = "findings";
+    const COLUMNS: &'static [Column] =
+        &[("service", "/service"), ("kind", "/kind"), ("subject", "/subject")];
 }
 
 /// Services that no component of the catalog stands for.
@@ -194,8 +202,8 @@ pub(crate) async fn quality(
 pub(crate) async fn findings(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    let others = [&FILTERS[..], &["kind", "after", "limit"]].concat();
+) -> Result<Response, Problem> {
+    let others = [&FILTERS[..], &["kind", "after", "limit", "format"]].concat();
     let parameters = Parameters::of(query.as_deref(), &others)?;
     parameters.wait(&app).await?;
     let Some(kind) = parameters.text("kind") else {
@@ -219,7 +227,7 @@ pub(crate) async fn findings(
         kind: row.kind,
         subject: row.subject,
     });
-    Ok(Json(Page { rows: rows.collect(), next }))
+    listed(&parameters, Page { rows: rows.collect(), next })
 }
 
 #[cfg(test)]

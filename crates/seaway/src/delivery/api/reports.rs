@@ -1,14 +1,16 @@
 //! The figures: of the organization, of a group, of a service.
 
+use super::csv::{Column, Sheet, listed};
 use super::filter::{FILTERS, Told, Wanted};
 use super::parameters::{Names, Parameters};
-use super::rows::known_service;
+use super::rows::{Page, known_service};
 use crate::app::App;
 use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
 use crate::delivery::store::ServiceRow;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::response::Response;
 use seaway_core::catalog::{
     self, Architecture, Catalog, ClassFilter, EntityRef, Kind, Runtime, Tier,
 };
@@ -326,18 +328,31 @@ impl Service {
     }
 }
 
-#[derive(Serialize)]
-struct Services {
-    rows: Vec<Service>,
-    next: Option<String>,
+impl Sheet for Service {
+    const FILE: &'static str = "services";
+    const COLUMNS: &'static [Column] = &[
+        ("service", "/service"),
+        ("catalogued", "/catalogued"),
+        ("repository", "/repository"),
+        ("newest_at", "/newest_at"),
+        ("group", "/group"),
+        ("groups", "/groups"),
+        ("title", "/title"),
+        ("system", "/system"),
+        ("lifecycle", "/lifecycle"),
+        ("type", "/type"),
+        ("architecture", "/architecture"),
+        ("runtime", "/runtime"),
+        ("tier", "/tier"),
+    ];
 }
 
 /// `GET /api/v1/services`.
 pub(crate) async fn services(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    let others = [&FILTERS[..], &["after", "limit"]].concat();
+) -> Result<Response, Problem> {
+    let others = [&FILTERS[..], &["after", "limit", "format"]].concat();
     let parameters = Parameters::of(query.as_deref(), &others)?;
     parameters.wait(&app).await?;
     let (after, limit) = (parameters.text("after").unwrap_or_default(), parameters.limit()?);
@@ -349,7 +364,7 @@ pub(crate) async fn services(
     }
     let (rows, next) = page.done();
     let rows = rows.into_iter().map(|row| Service::of(&wanted.catalog, row)).collect();
-    Ok(Json(Services { rows, next }))
+    listed(&parameters, Page { rows, next })
 }
 
 /// The report of a service, with what the catalog says of it now.

@@ -1,5 +1,6 @@
 //! The rows behind the figures: changes, deployments, incidents.
 
+use super::csv::{Column, Sheet, listed};
 use super::filter::{FILTERS, Wanted};
 use super::parameters::{Names, Parameters};
 use crate::app::App;
@@ -7,6 +8,7 @@ use crate::delivery::store::{After, Kept, ServiceRow};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::response::Response;
 use seaway_core::delivery::attribution::DeploymentKind;
 use seaway_core::delivery::measured::Status;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, IncidentRow, Milestone};
@@ -52,6 +54,33 @@ struct Change {
     /// Milestones that were moved up to the one before them.
     moved: Vec<Milestone>,
     deployment: Option<String>,
+}
+
+impl Sheet for Change {
+    const FILE: &'static str = "changes";
+    const COLUMNS: &'static [Column] = &[
+        ("service", "/service"),
+        ("change", "/change"),
+        ("kind", "/kind"),
+        ("pull_request", "/pull_request"),
+        ("subject", "/subject"),
+        ("commits", "/commits"),
+        ("status", "/status"),
+        ("reverts", "/reverts"),
+        ("bot", "/bot"),
+        ("assisted", "/assisted"),
+        ("approximate", "/approximate"),
+        ("authored_at", "/milestones/authored"),
+        ("opened_at", "/milestones/opened"),
+        ("reviewed_at", "/milestones/reviewed"),
+        ("approved_at", "/milestones/approved"),
+        ("merged_at", "/milestones/merged"),
+        ("built_at", "/milestones/built"),
+        ("deployed_at", "/milestones/deployed"),
+        ("time_to_value_seconds", "/time_to_value_seconds"),
+        ("moved", "/moved"),
+        ("deployment", "/deployment"),
+    ];
 }
 
 #[derive(Serialize)]
@@ -135,6 +164,28 @@ impl Deployment {
     }
 }
 
+impl Sheet for Deployment {
+    const FILE: &'static str = "deployments";
+    const COLUMNS: &'static [Column] = &[
+        ("service", "/service"),
+        ("environment", "/environment"),
+        ("name", "/name"),
+        ("production", "/production"),
+        ("revision", "/revision"),
+        ("linked", "/linked"),
+        ("started_at", "/started_at"),
+        ("finished_at", "/finished_at"),
+        ("succeeded", "/succeeded"),
+        ("kind", "/kind"),
+        ("changes", "/changes"),
+        ("replaced", "/replaced"),
+        ("failed_by", "/failed_by"),
+        ("recovered_at", "/recovered_at"),
+        ("unplanned", "/unplanned"),
+        ("url", "/url"),
+    ];
+}
+
 /// A deployment with the changes that it delivered.
 #[derive(Serialize)]
 struct DeploymentWithChanges {
@@ -169,6 +220,19 @@ impl Incident {
     }
 }
 
+impl Sheet for Incident {
+    const FILE: &'static str = "incidents";
+    const COLUMNS: &'static [Column] = &[
+        ("service", "/service"),
+        ("incident", "/id"),
+        ("title", "/title"),
+        ("opened_at", "/opened_at"),
+        ("resolved_at", "/resolved_at"),
+        ("deployment", "/deployment"),
+        ("url", "/url"),
+    ];
+}
+
 /// What the URL of a list asks for.
 struct Asked {
     parameters: Parameters,
@@ -185,7 +249,7 @@ impl Asked {
         others: &[&str],
         first: After,
     ) -> Result<Self, Problem> {
-        let parameters = Parameters::of(query, &[others, &["after", "limit"]].concat())?;
+        let parameters = Parameters::of(query, &[others, &["after", "limit", "format"]].concat())?;
         parameters.wait(app).await?;
         let (after, limit) = (parameters.after(first)?, parameters.limit()?);
         Ok(Self { parameters, after, limit })
@@ -241,10 +305,13 @@ pub(crate) async fn changes(
     State(app): State<Arc<App>>,
     Names(service): Names<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
+) -> Result<Response, Problem> {
     let asked = Asked::of_service(&app, query.as_deref(), &service).await?;
     let kept = app.store.changes(&service, &asked.after, asked.limit).await?;
-    Ok(Json(page(kept, asked.limit, |service, row| Change::of(service, row, false))?))
+    listed(
+        &asked.parameters,
+        page(kept, asked.limit, |service, row| Change::of(service, row, false))?,
+    )
 }
 
 /// `GET /api/v1/services/{service}/changes/{change}`.
@@ -266,10 +333,10 @@ pub(crate) async fn deployments(
     State(app): State<Arc<App>>,
     Names(service): Names<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
+) -> Result<Response, Problem> {
     let asked = Asked::of_service(&app, query.as_deref(), &service).await?;
     let kept = app.store.deployments(&service, &asked.after, asked.limit).await?;
-    Ok(Json(page(kept, asked.limit, Deployment::of)?))
+    listed(&asked.parameters, page(kept, asked.limit, Deployment::of)?)
 }
 
 /// `GET /api/v1/services/{service}/deployments/{environment}/{name}`.
@@ -298,17 +365,17 @@ pub(crate) async fn incidents(
     State(app): State<Arc<App>>,
     Names(service): Names<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
+) -> Result<Response, Problem> {
     let asked = Asked::of_service(&app, query.as_deref(), &service).await?;
     let kept = app.store.incidents(&service, &asked.after, asked.limit).await?;
-    Ok(Json(page(kept, asked.limit, Incident::of)?))
+    listed(&asked.parameters, page(kept, asked.limit, Incident::of)?)
 }
 
 /// `GET /api/v1/waiting`: all waiting changes, oldest first.
 pub(crate) async fn waiting(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
+) -> Result<Response, Problem> {
     let others = [&FILTERS[..], &["service"]].concat();
     let Asked { parameters, after, limit } =
         Asked::of(&app, query.as_deref(), &others, oldest()).await?;
@@ -328,5 +395,5 @@ pub(crate) async fn waiting(
         .into_iter()
         .map(|kept| Ok(Change::of(kept.service, read(&kept.body)?, false)))
         .collect();
-    Ok(Json(Page { rows: rows?, next }))
+    listed(&parameters, Page { rows: rows?, next })
 }
