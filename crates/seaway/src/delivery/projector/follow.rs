@@ -5,6 +5,8 @@ use super::catalog::applied;
 use super::{Progress, Projector};
 use crate::error::Error;
 use crate::ledger::{Engine, Turn};
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -49,7 +51,10 @@ impl Projector {
         let mut newest = self.ledger.newest();
         let is_shared = self.store.database().engine() == Engine::Postgres;
         loop {
-            let done = self.step().await;
+            // What is kept in memory is read anew after a panic, as after any failure.
+            let done = AssertUnwindSafe(self.step()).catch_unwind().await.unwrap_or_else(|_| {
+                Err(Error::Failed { what: "a fault of this program".to_owned(), hint: None })
+            });
             let goes_on = match &done {
                 Ok(has_turn) => *has_turn,
                 Err(error) => {

@@ -6,6 +6,7 @@
 //! is the one thing of an arrival that the views know.
 
 mod events;
+mod faults;
 mod sames;
 mod store;
 
