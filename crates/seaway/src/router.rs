@@ -36,6 +36,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .route("/services/{service}/incidents", get(delivery::api::incidents))
         .route("/waiting", get(delivery::api::waiting))
+        .route("/compare", get(delivery::api::compare))
+        .route("/search", get(delivery::api::search))
         .route("/quality", get(delivery::api::quality))
         .route("/quality/findings", get(delivery::api::findings))
         .route("/event", get(intake::api::event))

@@ -1,6 +1,6 @@
 //! The SQL of reports: reads the views, and writes nothing.
 
-use crate::ledger::{Database, Error};
+use crate::ledger::{Database, Engine, Error};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 use std::collections::HashMap;
@@ -270,14 +270,120 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Kept>, Error> {
         let query = service.into_iter().fold(sqlx::query_as(sql), |query, it| query.bind(it));
-        let rows: Vec<(String, i64, String, String)> = query
+        let rows: Vec<KeptRow> = query
             .bind(after.at)
             .bind(after.key.as_str())
             .bind(limit)
             .fetch_all(self.database.pool())
             .await?;
-        let kept = |(service, at, key, body)| Kept { service, at, key, body };
         Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// Changes whose hash begins so.
+    pub(crate) async fn changes_hashed(&self, hash: &str, limit: i64) -> Result<Vec<Kept>, Error> {
+        // No digit comes after f.
+        let short: String = hash.chars().take(12).collect();
+        let sql = "SELECT service, COALESCE(merged_at, 0), change, body FROM changes \
+                   WHERE substr(change, 1, 12) >= $1 AND substr(change, 1, 12) < $2 \
+                   AND change >= $3 AND change < $4 ORDER BY substr(change, 1, 12) LIMIT $5";
+        let rows: Vec<KeptRow> = sqlx::query_as(sql)
+            .bind(short.as_str())
+            .bind(format!("{short}g"))
+            .bind(hash)
+            .bind(format!("{hash}g"))
+            .bind(limit)
+            .fetch_all(self.database.pool())
+            .await?;
+        Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// Changes of a pull request of this number, of whatever service, newest first.
+    pub(crate) async fn changes_pulled(
+        &self,
+        number: &str,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let sql = "SELECT service, COALESCE(merged_at, 0), change, body FROM changes \
+                   WHERE pull_request = $1 ORDER BY merged_at DESC LIMIT $2";
+        let query = sqlx::query_as(sql).bind(number).bind(limit);
+        let rows: Vec<KeptRow> = query.fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// Of the newest changes those whose JSON has some words in it: at most 200.
+    pub(crate) async fn changes_about(
+        &self,
+        words: &[String],
+        newest: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        // What JSON writes in another way, and letters whose case databases do not know, are left
+        // to whoever reads the rows.
+        let plain = |word: &&String| word.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+        let longest = words.iter().filter(plain).max_by_key(|word| word.len());
+        let pattern = longest.map_or_else(|| "%".to_owned(), |word| format!("%{word}%"));
+        let sql = "SELECT service, at, change, body FROM \
+                   (SELECT service, merged_at AS at, change, body FROM changes \
+                   WHERE merged_at IS NOT NULL ORDER BY merged_at DESC LIMIT $1) AS newest \
+                   WHERE LOWER(body) LIKE $2 ORDER BY at DESC LIMIT 200";
+        let query = sqlx::query_as(sql).bind(newest).bind(pattern);
+        let rows: Vec<KeptRow> = query.fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// Deployments whose name begins so.
+    pub(crate) async fn deployments_named(
+        &self,
+        name: &str,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let by = match self.database.engine() {
+            Engine::Sqlite => "name",
+            Engine::Postgres => "name COLLATE \"C\"",
+        };
+        let sql = format!(
+            "SELECT service, COALESCE(finished_at, 0), environment || ' ' || name, body \
+             FROM deployments WHERE {by} >= $1 AND {by} < $2 ORDER BY {by} LIMIT $3"
+        );
+        let rows: Vec<KeptRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(name)
+            .bind(format!("{name}\u{10ffff}"))
+            .bind(limit)
+            .fetch_all(self.database.pool())
+            .await?;
+        Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// Deployments of a service that finished after a moment, the first ones.
+    pub(crate) async fn deployments_since(
+        &self,
+        service: &str,
+        moment: i64,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let sql = "SELECT service, COALESCE(finished_at, 0), environment || ' ' || name, body \
+                   FROM deployments WHERE service = $1 AND finished_at >= $2 \
+                   ORDER BY finished_at LIMIT $3";
+        let query = sqlx::query_as(sql).bind(service).bind(moment).bind(limit);
+        let rows: Vec<KeptRow> = query.fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// Services whose name has a text in it. Looks at all of them: they are few.
+    pub(crate) async fn services_like(
+        &self,
+        text: &str,
+        limit: i64,
+    ) -> Result<Vec<ServiceRow>, Error> {
+        let text = text.to_ascii_lowercase();
+        let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let sql = "SELECT service, catalogued, repository, newest FROM services \
+                   WHERE LOWER(service) LIKE $1 ESCAPE '\\' ORDER BY service LIMIT $2";
+        let rows: Vec<(String, i64, Option<String>, Option<i64>)> = sqlx::query_as(sql)
+            .bind(format!("%{text}%"))
+            .bind(limit)
+            .fetch_all(self.database.pool())
+            .await?;
+        Ok(rows.into_iter().map(service_row).collect())
     }
 
     /// The JSON of one change.
@@ -442,6 +548,13 @@ impl Store {
         let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(1 - catalogued), 0) AS BIGINT) FROM services";
         Ok(sqlx::query_as(sql).fetch_one(self.database.pool()).await?)
     }
+}
+
+/// The columns of a [`Kept`].
+type KeptRow = (String, i64, String, String);
+
+fn kept((service, at, key, body): KeptRow) -> Kept {
+    Kept { service, at, key, body }
 }
 
 fn service_row(row: (String, i64, Option<String>, Option<i64>)) -> ServiceRow {

@@ -7,7 +7,9 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 /// The versions of a group of tables, oldest first. Each is a list of statements that leads from
 /// the version before it; what has been released is never changed, only followed by another.
 ///
-/// `{position}` stands for a primary key that grows, and `{bytes}` for the type of bytes.
+/// `{position}` stands for a primary key that grows, `{bytes}` for the type of bytes,
+/// `{pull_request}` for that field of a JSON in the column `body`, and, after a column of an index,
+/// `{bytewise}` for the order of texts by their bytes.
 pub(crate) struct Schema {
     /// Its name, among the groups in one database and in messages.
     pub(crate) name: &'static str,
@@ -125,10 +127,24 @@ async fn step(
 }
 
 fn dialect(engine: Engine, statement: &str) -> String {
+    let pull_request = match engine {
+        Engine::Sqlite => "json_extract(body, '$.pull_request')",
+        Engine::Postgres => "body::json ->> 'pull_request'",
+    };
+    let bytewise = match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => " COLLATE \"C\"",
+    };
     let (position, bytes) = match engine {
         // In SQLite, only a column of exactly this type is the key of the table itself.
         Engine::Sqlite => ("INTEGER PRIMARY KEY", "BLOB"),
         Engine::Postgres => ("BIGINT PRIMARY KEY", "BYTEA"),
     };
-    statement.replace("{position}", position).replace("{bytes}", bytes)
+    let words = [
+        ("{position}", position),
+        ("{bytes}", bytes),
+        ("{pull_request}", pull_request),
+        ("{bytewise}", bytewise),
+    ];
+    words.iter().fold(statement.to_owned(), |text, (word, meant)| text.replace(word, meant))
 }

@@ -2,20 +2,29 @@
 //!
 //! `reports` has the figures, `rows` the changes, deployments and incidents behind them, `quality`
 //! what could not be linked or understood, `parameters` what URLs may say, `filter`
-//! which services they may ask for, and `csv` tells lists as CSV.
+//! which services they may ask for, and `csv` tells lists as CSV. `compare` puts scopes side by side,
+//! and `search` finds rows by what people remember of them.
 
+mod compare;
 mod csv;
 mod filter;
 mod parameters;
 mod quality;
 mod reports;
 mod rows;
+mod search;
 
+pub(crate) use compare::compare;
+pub(in crate::delivery) use compare::{By, Comparison, PARTS_MAX};
+pub(in crate::delivery) use quality::{Findings, Quality};
 pub(crate) use quality::{findings, quality};
 pub(in crate::delivery) use reports::OrganizationReport;
 pub(in crate::delivery) use reports::groups_of;
 pub(crate) use reports::{group, groups, organization, service, services};
+pub(in crate::delivery) use rows::{Carried, Change, Deployment, known_change, waiting_in};
 pub(crate) use rows::{change, changes, deployment, deployments, incidents, waiting};
+pub(crate) use search::search;
+pub(in crate::delivery) use search::{FOUND_MAX, Found, LOOKED_AT};
 
 use crate::app::App;
 use crate::problem::Problem;

@@ -37,9 +37,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T
     }
 }
 
-/// The parameters of a URL: each known, and given once unless it filters.
+/// The parameters of a URL: each known, and given once unless it filters or names what is compared.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(BTreeMap<String, Vec<String>>);
+pub(in crate::delivery) struct Parameters(BTreeMap<String, Vec<String>>);
 
 impl Parameters {
     /// Reads the query of a URL, which may name `allowed` parameters and `position`.
@@ -72,7 +72,7 @@ impl Parameters {
                 return Err(malformed());
             }
             let values = all.entry(name.clone()).or_default();
-            if !values.is_empty() && !FILTERS.contains(&name.as_str()) {
+            if !values.is_empty() && !FILTERS.contains(&name.as_str()) && name != "of" {
                 return Err(Problem::bad_request(format!("{name} is given twice")));
             }
             values.push(value);
@@ -80,7 +80,7 @@ impl Parameters {
         Ok(Self(all))
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(in crate::delivery) fn text(&self, name: &str) -> Option<&str> {
         self.values(name).first().map(String::as_str)
     }
 

@@ -5,6 +5,7 @@ use super::filter::{FILTERS, Wanted};
 use super::parameters::Parameters;
 use super::rows::Page;
 use crate::app::App;
+use crate::catalog::State as Files;
 use crate::delivery::store::Finding as Unlinked;
 use crate::problem::Problem;
 use axum::Json;
@@ -19,62 +20,62 @@ const ROWS_MAX: i64 = 1_000;
 const CATALOG_FINDINGS_MAX: usize = 1_000;
 
 #[derive(Serialize)]
-struct Quality<F> {
+pub(in crate::delivery) struct Quality {
     /// Events by kind and by what became of them: `understood`, `unknown` or `malformed`.
-    arrivals: Vec<Arrivals>,
+    pub(in crate::delivery) arrivals: Vec<Arrivals>,
     /// Events that could not be understood, at most 1,000.
-    malformed: Vec<Malformed>,
+    pub(in crate::delivery) malformed: Vec<Malformed>,
     /// What was found about the data of services, by kind.
-    findings: Vec<FindingCount>,
-    services: i64,
-    uncatalogued: Uncatalogued,
-    catalog: Catalog<F>,
+    pub(in crate::delivery) findings: Vec<FindingCount>,
+    pub(in crate::delivery) services: i64,
+    pub(in crate::delivery) uncatalogued: Uncatalogued,
+    pub(in crate::delivery) catalog: Catalog,
 }
 
 /// The catalog: its files, and what does not fit together in what they say.
 #[derive(Serialize)]
-struct Catalog<F> {
+pub(in crate::delivery) struct Catalog {
     #[serde(flatten)]
-    files: F,
+    pub(in crate::delivery) files: Files,
     /// At most 1,000.
-    findings: Vec<CatalogFinding>,
+    pub(in crate::delivery) findings: Vec<CatalogFinding>,
 }
 
 #[derive(Serialize)]
-struct CatalogFinding {
+pub(in crate::delivery) struct CatalogFinding {
     #[serde(flatten)]
-    finding: catalog::Finding,
-    message: String,
+    pub(in crate::delivery) finding: catalog::Finding,
+    pub(in crate::delivery) message: String,
 }
 
 #[derive(Serialize)]
-struct Arrivals {
-    kind: String,
-    outcome: String,
-    count: i64,
+pub(in crate::delivery) struct Arrivals {
+    pub(in crate::delivery) kind: String,
+    pub(in crate::delivery) outcome: String,
+    pub(in crate::delivery) count: i64,
 }
 
 #[derive(Serialize)]
-struct Malformed {
-    source: String,
-    id: String,
-    kind: String,
-    reason: String,
+pub(in crate::delivery) struct Malformed {
+    pub(in crate::delivery) source: String,
+    pub(in crate::delivery) id: String,
+    pub(in crate::delivery) kind: String,
+    pub(in crate::delivery) reason: String,
 }
 
 #[derive(Serialize)]
-struct FindingCount {
-    kind: String,
-    count: i64,
+pub(in crate::delivery) struct FindingCount {
+    pub(in crate::delivery) kind: String,
+    pub(in crate::delivery) count: i64,
     /// What it means, and what to do about it.
-    message: &'static str,
+    pub(in crate::delivery) message: &'static str,
 }
 
 #[derive(Serialize)]
-struct Finding {
-    service: String,
-    kind: String,
-    subject: String,
+pub(in crate::delivery) struct Finding {
+    pub(in crate::delivery) service: String,
+    pub(in crate::delivery) kind: String,
+    pub(in crate::delivery) subject: String,
 }
 
 impl Sheet for Finding {
@@ -85,22 +86,22 @@ impl Sheet for Finding {
 
 /// Services that no component of the catalog stands for.
 #[derive(Serialize)]
-struct Uncatalogued {
-    count: i64,
+pub(in crate::delivery) struct Uncatalogued {
+    pub(in crate::delivery) count: i64,
     /// At most 1,000.
-    services: Vec<Entry>,
+    pub(in crate::delivery) services: Vec<Entry>,
 }
 
 #[derive(Serialize)]
-struct Entry {
-    service: String,
-    repository: Option<String>,
+pub(in crate::delivery) struct Entry {
+    pub(in crate::delivery) service: String,
+    pub(in crate::delivery) repository: Option<String>,
     /// What to put into the catalog.
-    yaml: String,
+    pub(in crate::delivery) yaml: String,
 }
 
 /// What a kind of finding means.
-fn message(kind: &str) -> &'static str {
+pub(in crate::delivery) fn message(kind: &str) -> &'static str {
     match kind {
         "unknown_revision" => {
             "A deployment names a revision that is not in the known history, so it delivers \
@@ -147,55 +148,96 @@ fn message(kind: &str) -> &'static str {
 /// What is said of a kind that has no words of its own.
 const OTHER: &str = "See the rows.";
 
+impl Quality {
+    /// What is known of the quality of the data, with at most so many rows of each kind.
+    pub(in crate::delivery) async fn of(app: &App, rows: i64) -> Result<Self, Problem> {
+        let arrivals = app.store.arrivals().await?.into_iter().map(|row| Arrivals {
+            kind: row.kind,
+            outcome: row.outcome,
+            count: row.count,
+        });
+        let malformed = app.store.malformed(rows).await?.into_iter().map(|row| Malformed {
+            source: row.source,
+            id: row.id,
+            kind: row.kind,
+            reason: row.reason,
+        });
+        let findings = app
+            .store
+            .finding_counts()
+            .await?
+            .into_iter()
+            .map(|(kind, count)| FindingCount { message: message(&kind), kind, count });
+        let (services, count) = app.store.service_counts().await?;
+        let entry = |row: crate::delivery::store::ServiceRow| {
+            let is_repository = row.repository.as_deref() == Some(row.service.as_str());
+            let name = (!is_repository).then_some(row.service.as_str());
+            Entry {
+                yaml: catalog::entry(row.repository.as_deref(), name),
+                service: row.service,
+                repository: row.repository,
+            }
+        };
+        let uncatalogued = app.store.uncatalogued(rows).await?.into_iter().map(entry).collect();
+        let files = app.catalog.borrow().as_ref().clone();
+        let known = Arc::clone(&app.progress.borrow().latest);
+        let told = |finding: &catalog::Finding| CatalogFinding {
+            message: finding.to_string(),
+            finding: finding.clone(),
+        };
+        let told = known.findings().iter().take(CATALOG_FINDINGS_MAX).map(told).collect();
+        Ok(Self {
+            arrivals: arrivals.collect(),
+            malformed: malformed.collect(),
+            findings: findings.collect(),
+            services,
+            uncatalogued: Uncatalogued { count, services: uncatalogued },
+            catalog: Catalog { files, findings: told },
+        })
+    }
+}
+
 /// `GET /api/v1/quality`.
 pub(crate) async fn quality(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    let arrivals = app.store.arrivals().await?.into_iter().map(|row| Arrivals {
-        kind: row.kind,
-        outcome: row.outcome,
-        count: row.count,
-    });
-    let malformed = app.store.malformed(ROWS_MAX).await?.into_iter().map(|row| Malformed {
-        source: row.source,
-        id: row.id,
-        kind: row.kind,
-        reason: row.reason,
-    });
-    let findings = app
-        .store
-        .finding_counts()
-        .await?
-        .into_iter()
-        .map(|(kind, count)| FindingCount { message: message(&kind), kind, count });
-    let (services, count) = app.store.service_counts().await?;
-    let entry = |row: crate::delivery::store::ServiceRow| {
-        let is_repository = row.repository.as_deref() == Some(row.service.as_str());
-        let name = (!is_repository).then_some(row.service.as_str());
-        Entry {
-            yaml: catalog::entry(row.repository.as_deref(), name),
-            service: row.service,
-            repository: row.repository,
+    Ok(Json(Quality::of(&app, ROWS_MAX).await?))
+}
+
+/// The rows of one kind of finding, as a query asks for them.
+pub(in crate::delivery) struct Findings {
+    pub(in crate::delivery) parameters: Parameters,
+    pub(in crate::delivery) page: Page<Finding>,
+}
+
+impl Findings {
+    pub(in crate::delivery) async fn of(app: &App, query: Option<&str>) -> Result<Self, Problem> {
+        let others = [&FILTERS[..], &["kind", "after", "limit", "format"]].concat();
+        let parameters = Parameters::of(query, &others)?;
+        parameters.wait(app).await?;
+        let Some(kind) = parameters.text("kind") else {
+            return Err(Problem::bad_request("the parameter kind is missing")
+                .hint("/api/v1/quality names the kinds"));
+        };
+        let limit = parameters.limit()?;
+        let after = parameters.text("after").unwrap_or_default();
+        let after = after.split_once('\n').unwrap_or((after, ""));
+        let after = (after.0.to_owned(), after.1.to_owned());
+        let wanted = Wanted::of(app, &parameters)?;
+        let mut page = wanted.page::<Unlinked>(after, limit);
+        while let Some(((service, subject), portion)) = page.needs() {
+            let found = app.store.findings(kind, (service, subject), portion).await?;
+            page.take(found);
         }
-    };
-    let uncatalogued = app.store.uncatalogued(ROWS_MAX).await?.into_iter().map(entry).collect();
-    let files = app.catalog.borrow().as_ref().clone();
-    let known = Arc::clone(&app.progress.borrow().latest);
-    let told = |finding: &catalog::Finding| CatalogFinding {
-        message: finding.to_string(),
-        finding: finding.clone(),
-    };
-    let told = known.findings().iter().take(CATALOG_FINDINGS_MAX).map(told).collect();
-    Ok(Json(Quality {
-        arrivals: arrivals.collect(),
-        malformed: malformed.collect(),
-        findings: findings.collect(),
-        services,
-        uncatalogued: Uncatalogued { count, services: uncatalogued },
-        catalog: Catalog { files, findings: told },
-    }))
+        let (found, next) = page.done();
+        let next = next.map(|(service, subject)| format!("{service}\n{subject}"));
+        let row =
+            |row: Unlinked| Finding { service: row.service, kind: row.kind, subject: row.subject };
+        let page = Page { rows: found.into_iter().map(row).collect(), next };
+        Ok(Self { parameters, page })
+    }
 }
 
 /// `GET /api/v1/quality/findings?kind=…`: the rows of one kind of finding.
@@ -203,31 +245,8 @@ pub(crate) async fn findings(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let others = [&FILTERS[..], &["kind", "after", "limit", "format"]].concat();
-    let parameters = Parameters::of(query.as_deref(), &others)?;
-    parameters.wait(&app).await?;
-    let Some(kind) = parameters.text("kind") else {
-        return Err(Problem::bad_request("the parameter kind is missing")
-            .hint("/api/v1/quality names the kinds"));
-    };
-    let limit = parameters.limit()?;
-    let after = parameters.text("after").unwrap_or_default();
-    let after = after.split_once('\n').unwrap_or((after, ""));
-    let after = (after.0.to_owned(), after.1.to_owned());
-    let wanted = Wanted::of(&app, &parameters)?;
-    let mut page = wanted.page::<Unlinked>(after, limit);
-    while let Some(((service, subject), portion)) = page.needs() {
-        let found = app.store.findings(kind, (service, subject), portion).await?;
-        page.take(found);
-    }
-    let (found, next) = page.done();
-    let next = next.map(|(service, subject)| format!("{service}\n{subject}"));
-    let rows = found.into_iter().map(|row| Finding {
-        service: row.service,
-        kind: row.kind,
-        subject: row.subject,
-    });
-    listed(&parameters, Page { rows: rows.collect(), next })
+    let Findings { parameters, page } = Findings::of(&app, query.as_deref()).await?;
+    listed(&parameters, page)
 }
 
 #[cfg(test)]

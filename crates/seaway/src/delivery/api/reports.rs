@@ -6,7 +6,7 @@ use super::parameters::{Names, Parameters};
 use super::rows::{Page, known_service};
 use crate::app::App;
 use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
-use crate::delivery::store::ServiceRow;
+use crate::delivery::store::{ServiceRow, SummaryOfDay};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -41,6 +41,13 @@ impl Asked {
         others: &[&str],
     ) -> Result<Self, Problem> {
         let parameters = Parameters::of(query, &[&SPAN[..], others].concat())?;
+        let asked = Self::read(&parameters)?;
+        parameters.wait(app).await?;
+        Ok(asked)
+    }
+
+    /// The span and the filter of a query.
+    pub(super) fn read(parameters: &Parameters) -> Result<Self, Problem> {
         let (since, until) = (parameters.day("since")?, parameters.day("until")?);
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
@@ -48,7 +55,6 @@ impl Asked {
             return Err(Problem::bad_request("since is not before until").hint("swap them"));
         }
         let filter = parameters.filter()?;
-        parameters.wait(app).await?;
         Ok(Self { since, until, filter })
     }
 
@@ -61,18 +67,10 @@ impl Asked {
     ) -> Result<Report, Problem> {
         let (since, until) = (self.since, self.until);
         let as_of = app.store.newest().await?.unwrap_or(0);
-        let first = since.map_or(DAYS.start, |day| i64::from(day.0));
-        let last = until.map_or(DAYS.end, |day| i64::from(day.0));
-        let Parts { added, taken } = Parts::of(scope, &self.filter);
-        let first_deployment = app.store.first_deployment(&added, &taken).await?;
+        let parts = Parts::of(scope, &self.filter);
+        let first_deployment = app.store.first_deployment(&parts.added, &parts.taken).await?;
         let knows_incidents = app.store.knows_incidents().await?;
-        let mut rows = [Vec::new(), Vec::new()];
-        for (rows, scopes) in rows.iter_mut().zip([&added, &taken]) {
-            if !scopes.is_empty() {
-                *rows = app.store.open_before(scopes, first).await?;
-                rows.extend(app.store.summaries(scopes, first, last).await?);
-            }
-        }
+        let rows = read_summaries(app, self, &parts).await?;
         let days = Arc::clone(&app.days);
         let work = move || {
             let summaries = merge(&rows[0], &rows[1])?;
@@ -88,10 +86,28 @@ impl Asked {
             Some(rollup::report(question, summaries))
         };
         tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
-            tracing::error!(?added, "a summary of the views cannot be read");
+            tracing::error!(?parts, "a summary of the views cannot be read");
             Problem::failed("a summary of the views cannot be read").hint("run seaway rebuild")
         })
     }
+}
+
+/// The summaries that sums are made of: those that are added, and those that are taken away.
+pub(super) async fn read_summaries(
+    app: &App,
+    asked: &Asked,
+    parts: &Parts,
+) -> Result<[Vec<SummaryOfDay>; 2], Problem> {
+    let first = asked.since.map_or(DAYS.start, |day| i64::from(day.0));
+    let last = asked.until.map_or(DAYS.end, |day| i64::from(day.0));
+    let mut rows = [Vec::new(), Vec::new()];
+    for (rows, scopes) in rows.iter_mut().zip([&parts.added, &parts.taken]) {
+        if !scopes.is_empty() {
+            *rows = app.store.open_before(scopes, first).await?;
+            rows.extend(app.store.summaries(scopes, first, last).await?);
+        }
+    }
+    Ok(rows)
 }
 
 /// What the figures of a report rest on.
@@ -184,7 +200,7 @@ struct Group {
 }
 
 /// The name of an entity in URLs: without its namespace if that is the default.
-fn name_of(entity: &EntityRef) -> String {
+pub(super) fn name_of(entity: &EntityRef) -> String {
     match entity.namespace() {
         "default" => entity.name().to_owned(),
         namespace => format!("{namespace}/{}", entity.name()),

@@ -20,40 +20,42 @@ use std::sync::Arc;
 
 /// Changes of a deployment that are told with it.
 const CHANGES_OF_DEPLOYMENT: i64 = 1_000;
+/// Deployments after one, among which the one that replaced it is looked for.
+const FOLLOWING: i64 = 50;
 
 /// Some of the rows.
 #[derive(Serialize)]
-pub(super) struct Page<T> {
-    pub(super) rows: Vec<T>,
+pub(in crate::delivery) struct Page<T> {
+    pub(in crate::delivery) rows: Vec<T>,
     /// What `after` has to be for the rows that follow; `None` at the end.
-    pub(super) next: Option<String>,
+    pub(in crate::delivery) next: Option<String>,
 }
 
 /// A change. Its author is told only where it is asked for by name.
 #[derive(Serialize)]
-struct Change {
-    service: String,
-    change: String,
-    kind: String,
-    pull_request: Option<String>,
-    subject: String,
+pub(in crate::delivery) struct Change {
+    pub(in crate::delivery) service: String,
+    pub(in crate::delivery) change: String,
+    pub(in crate::delivery) kind: String,
+    pub(in crate::delivery) pull_request: Option<String>,
+    pub(in crate::delivery) subject: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    author: Option<String>,
-    commits: u32,
-    status: Status,
-    reverts: bool,
-    bot: bool,
-    assisted: bool,
-    approximate: bool,
+    pub(in crate::delivery) author: Option<String>,
+    pub(in crate::delivery) commits: u32,
+    pub(in crate::delivery) status: Status,
+    pub(in crate::delivery) reverts: bool,
+    pub(in crate::delivery) bot: bool,
+    pub(in crate::delivery) assisted: bool,
+    pub(in crate::delivery) approximate: bool,
     /// The milestones that are known, in order of the word.
-    milestones: BTreeMap<&'static str, Time>,
+    pub(in crate::delivery) milestones: BTreeMap<&'static str, Time>,
     /// The stages, which add up to the time to value.
-    stages: Vec<StageOfChange>,
+    pub(in crate::delivery) stages: Vec<StageOfChange>,
     /// From the first milestone to the deployment, in seconds; `None` while it waits.
-    time_to_value_seconds: Option<i64>,
+    pub(in crate::delivery) time_to_value_seconds: Option<i64>,
     /// Milestones that were moved up to the one before them.
-    moved: Vec<Milestone>,
-    deployment: Option<String>,
+    pub(in crate::delivery) moved: Vec<Milestone>,
+    pub(in crate::delivery) deployment: Option<String>,
 }
 
 impl Sheet for Change {
@@ -84,13 +86,13 @@ impl Sheet for Change {
 }
 
 #[derive(Serialize)]
-struct StageOfChange {
-    to: &'static str,
-    seconds: i64,
+pub(in crate::delivery) struct StageOfChange {
+    pub(in crate::delivery) to: &'static str,
+    pub(in crate::delivery) seconds: i64,
 }
 
 impl Change {
-    fn of(service: String, row: ChangeRow, author: bool) -> Self {
+    pub(super) fn of(service: String, row: ChangeRow, author: bool) -> Self {
         let milestones = Milestone::ALL
             .into_iter()
             .filter_map(|milestone| Some((milestone.name(), Time(row.milestones.get(milestone)?))));
@@ -122,27 +124,27 @@ impl Change {
 
 /// A deployment.
 #[derive(Serialize)]
-struct Deployment {
-    service: String,
-    environment: String,
-    name: String,
-    production: bool,
-    revision: Option<String>,
-    linked: bool,
-    started_at: Option<Time>,
-    finished_at: Option<Time>,
-    succeeded: Option<bool>,
-    kind: Option<DeploymentKind>,
-    changes: u32,
-    replaced: Option<String>,
-    failed_by: Option<String>,
-    recovered_at: Option<Time>,
-    unplanned: bool,
-    url: Option<String>,
+pub(in crate::delivery) struct Deployment {
+    pub(in crate::delivery) service: String,
+    pub(in crate::delivery) environment: String,
+    pub(in crate::delivery) name: String,
+    pub(in crate::delivery) production: bool,
+    pub(in crate::delivery) revision: Option<String>,
+    pub(in crate::delivery) linked: bool,
+    pub(in crate::delivery) started_at: Option<Time>,
+    pub(in crate::delivery) finished_at: Option<Time>,
+    pub(in crate::delivery) succeeded: Option<bool>,
+    pub(in crate::delivery) kind: Option<DeploymentKind>,
+    pub(in crate::delivery) changes: u32,
+    pub(in crate::delivery) replaced: Option<String>,
+    pub(in crate::delivery) failed_by: Option<String>,
+    pub(in crate::delivery) recovered_at: Option<Time>,
+    pub(in crate::delivery) unplanned: bool,
+    pub(in crate::delivery) url: Option<String>,
 }
 
 impl Deployment {
-    fn of(service: String, row: DeploymentRow) -> Self {
+    pub(super) fn of(service: String, row: DeploymentRow) -> Self {
         Self {
             service,
             environment: row.environment,
@@ -188,10 +190,70 @@ impl Sheet for Deployment {
 
 /// A deployment with the changes that it delivered.
 #[derive(Serialize)]
-struct DeploymentWithChanges {
+pub(in crate::delivery) struct Carried {
     #[serde(flatten)]
-    deployment: Deployment,
-    delivered: Vec<Change>,
+    pub(in crate::delivery) deployment: Deployment,
+    /// At most 1,000.
+    pub(in crate::delivery) delivered: Vec<Change>,
+}
+
+impl Carried {
+    /// A deployment that a URL names.
+    pub(in crate::delivery) async fn of(
+        app: &App,
+        [service, environment, name]: [&str; 3],
+    ) -> Result<Self, Problem> {
+        let body = app.store.deployment(service, environment, name).await?.ok_or_else(|| {
+            Problem::not_found(format!("{service} has no deployment {name} in {environment}"))
+        })?;
+        let row: DeploymentRow = read(&body)?;
+        let bodies = match row.production {
+            true => app.store.changes_of(service, name, CHANGES_OF_DEPLOYMENT).await?,
+            false => Vec::new(),
+        };
+        let of = |body: &String| Ok(Change::of(service.to_owned(), read(body)?, false));
+        let delivered: Result<Vec<Change>, Problem> = bodies.iter().map(of).collect();
+        Ok(Self { deployment: Deployment::of(service.to_owned(), row), delivered: delivered? })
+    }
+
+    /// What came after it in its service, and so what it is now: the deployment that replaced it.
+    pub(in crate::delivery) async fn replaced_by(
+        &self,
+        app: &App,
+    ) -> Result<Option<Deployment>, Problem> {
+        let Deployment { service, environment, name, finished_at, .. } = &self.deployment;
+        let Some(finished) = finished_at else { return Ok(None) };
+        for kept in app.store.deployments_since(service, finished.0, FOLLOWING).await? {
+            let found = Deployment::of(kept.service, read(&kept.body)?);
+            if found.replaced.as_ref() == Some(name) && found.environment == *environment {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The first changes of a service that wait, oldest first.
+pub(in crate::delivery) async fn waiting_in(
+    app: &App,
+    service: &str,
+    limit: i64,
+) -> Result<Vec<Change>, Problem> {
+    let kept = app.store.waiting(Some(service), &oldest(), limit).await?;
+    kept.into_iter().map(|kept| Ok(Change::of(kept.service, read(&kept.body)?, false))).collect()
+}
+
+/// A change that a URL names, with its author.
+pub(in crate::delivery) async fn known_change(
+    app: &App,
+    service: &str,
+    change: &str,
+) -> Result<Change, Problem> {
+    let body = app.store.change(service, change).await?.ok_or_else(|| {
+        Problem::not_found(format!("{service} has no change {change}"))
+            .hint("name it by the whole hash of its commit on the mainline")
+    })?;
+    Ok(Change::of(service.to_owned(), read(&body)?, true))
 }
 
 /// An incident.
@@ -273,7 +335,7 @@ fn oldest() -> After {
     After { at: i64::MIN, key: String::new() }
 }
 
-fn read<T: DeserializeOwned>(body: &str) -> Result<T, Problem> {
+pub(super) fn read<T: DeserializeOwned>(body: &str) -> Result<T, Problem> {
     serde_json::from_str(body).map_err(|error| {
         tracing::error!(%error, "a row of the views cannot be read");
         Problem::failed("a row of the views cannot be read").hint("run seaway rebuild")
@@ -321,11 +383,7 @@ pub(crate) async fn change(
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    let body = app.store.change(&service, &change).await?.ok_or_else(|| {
-        Problem::not_found(format!("{service} has no change {change}"))
-            .hint("name it by the whole hash of its commit on the mainline")
-    })?;
-    Ok(Json(Change::of(service, read(&body)?, true)))
+    Ok(Json(known_change(&app, &service, &change).await?))
 }
 
 /// `GET /api/v1/services/{service}/deployments`.
@@ -346,18 +404,7 @@ pub(crate) async fn deployment(
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    let body = app.store.deployment(&service, &environment, &name).await?.ok_or_else(|| {
-        Problem::not_found(format!("{service} has no deployment {name} in {environment}"))
-    })?;
-    let row: DeploymentRow = read(&body)?;
-    let bodies = match row.production {
-        true => app.store.changes_of(&service, &name, CHANGES_OF_DEPLOYMENT).await?,
-        false => Vec::new(),
-    };
-    let delivered: Result<Vec<Change>, Problem> =
-        bodies.iter().map(|body| Ok(Change::of(service.clone(), read(body)?, false))).collect();
-    let deployment = Deployment::of(service.clone(), row);
-    Ok(Json(DeploymentWithChanges { deployment, delivered: delivered? }))
+    Ok(Json(Carried::of(&app, [&service, &environment, &name]).await?))
 }
 
 /// `GET /api/v1/services/{service}/incidents`.

@@ -23,7 +23,7 @@ impl Kept for ChangeRow {
     const TABLE: &'static str = "changes";
     const KEY: &'static [&'static str] = &["change"];
     const COLUMNS: &'static [&'static str] =
-        &["status", "authored_at", "merged_at", "deployed_at", "deployment"];
+        &["status", "authored_at", "merged_at", "deployed_at", "deployment", "pull_request"];
 
     fn key(&self) -> Vec<&str> {
         vec![&self.change]
@@ -35,7 +35,8 @@ impl Kept for ChangeRow {
             .maybe_int(self.milestones.start())
             .maybe_int(self.milestones.get(Milestone::Merged))
             .maybe_int(self.milestones.get(Milestone::Deployed))
-            .maybe_text(self.deployment.as_deref());
+            .maybe_text(self.deployment.as_deref())
+            .maybe_text(self.pull_request.as_deref());
     }
 }
 

@@ -84,6 +84,17 @@ pub(crate) const VIEWS: Schema = Schema {
             "DELETE FROM findings",
             "DELETE FROM summaries",
         ],
+        &[
+            // What people search by.
+            "ALTER TABLE changes ADD COLUMN pull_request TEXT",
+            "UPDATE changes SET pull_request = {pull_request}",
+            "CREATE INDEX changes_by_pull_request ON changes (pull_request, merged_at) \
+             WHERE pull_request IS NOT NULL",
+            "CREATE INDEX changes_by_hash ON changes (substr(change, 1, 12))",
+            "CREATE INDEX changes_newest ON changes (merged_at)",
+            "CREATE INDEX deployments_by_name ON deployments (name{bytewise})",
+            "CREATE INDEX findings_by_kind ON findings (kind, service, subject)",
+        ],
     ],
 };
 

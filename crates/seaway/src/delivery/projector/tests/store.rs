@@ -24,6 +24,7 @@ const TABLES: [(&str, Columns); 11] = [
             ("merged_at", 'i'),
             ("deployed_at", 'i'),
             ("deployment", 't'),
+            ("pull_request", 't'),
             ("body", 't'),
         ],
     ),

@@ -1,0 +1,327 @@
+//! Several sets of changes side by side: of groups, of services, of classes of services.
+
+use super::filter::{FILTERS, Told, Wanted};
+use super::parameters::Parameters;
+use super::reports::{Asked, name_of, read_summaries};
+use crate::app::App;
+use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
+use crate::problem::Problem;
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use seaway_core::catalog::{
+    Architecture, Catalog, ClassFilter, EntityRef, Kind, Runtime, Tier, UNKNOWN,
+};
+use seaway_core::delivery::report::TimeToValue;
+use seaway_core::delivery::rollup::{self, Difference, Part};
+use seaway_core::time::Time;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Sets that are compared at once.
+pub(in crate::delivery) const PARTS_MAX: usize = 8;
+/// Days that are compared, unless the URL says otherwise: a quarter of a year.
+const DAYS: i32 = 91;
+/// Services that are looked at for the first ones of a list.
+const SERVICES_MAX: i64 = 500;
+
+/// What sets of changes are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::delivery) enum By {
+    Group,
+    Service,
+    Architecture,
+    Runtime,
+    Tier,
+}
+
+impl By {
+    pub(in crate::delivery) const WORDS: [(&'static str, Self); 5] = [
+        ("group", Self::Group),
+        ("service", Self::Service),
+        ("architecture", Self::Architecture),
+        ("runtime", Self::Runtime),
+        ("tier", Self::Tier),
+    ];
+
+    pub(in crate::delivery) fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, by)| *by == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// What changes cannot be told apart by.
+#[derive(Debug, Serialize)]
+pub(in crate::delivery) struct Unavailable {
+    pub(in crate::delivery) by: &'static str,
+    pub(in crate::delivery) reason: &'static str,
+}
+
+const UNAVAILABLE: [Unavailable; 3] = [
+    Unavailable {
+        by: "bots",
+        reason: "Sums by day know how many of the delivered changes are by bots alone, and not how \
+                 long these took.",
+    },
+    Unavailable {
+        by: "assisted",
+        reason: "Sums by day know how many of the delivered changes are AI-assisted, and not how \
+                 long these took.",
+    },
+    Unavailable {
+        by: "size",
+        reason: "Events do not tell how many lines a change touches; seaway measure reads it from \
+                 the repository.",
+    },
+];
+
+/// One of the sets.
+#[derive(Debug, Serialize)]
+pub(in crate::delivery) struct ComparedPart {
+    pub(in crate::delivery) name: String,
+    pub(in crate::delivery) time_to_value: TimeToValue,
+}
+
+/// What a comparison tells.
+#[derive(Serialize)]
+pub(in crate::delivery) struct Comparison {
+    pub(in crate::delivery) by: By,
+    /// The group that it is within; `None`: the organization.
+    pub(in crate::delivery) group: Option<String>,
+    /// The first day.
+    pub(in crate::delivery) since: Option<String>,
+    /// The day after the last one; `None`: until now.
+    pub(in crate::delivery) until: Option<String>,
+    pub(in crate::delivery) as_of: Time,
+    filter: Told,
+    pub(in crate::delivery) parts: Vec<ComparedPart>,
+    /// Sets that were left out, as only so many are compared.
+    pub(in crate::delivery) left_out: usize,
+    #[serde(flatten)]
+    pub(in crate::delivery) difference: Difference,
+    pub(in crate::delivery) unavailable: &'static [Unavailable],
+}
+
+/// A set to compare: its name, and the sums that make it up.
+type Candidate = (String, Parts);
+
+/// What of a scope is compared.
+struct Within {
+    /// `None`: the organization.
+    group: Option<EntityRef>,
+    scope: String,
+    wanted: Wanted,
+}
+
+impl Within {
+    fn of(app: &App, parameters: &Parameters) -> Result<Self, Problem> {
+        let wanted = Wanted::of(app, parameters)?;
+        let group = parameters.text("group").filter(|group| !group.is_empty());
+        let group = group.map(|group| known_group(&wanted.catalog, group)).transpose()?;
+        let scope = group.as_ref().map_or_else(|| ORGANIZATION.to_owned(), scope_of_group);
+        Ok(Self { group, scope, wanted })
+    }
+
+    /// The groups directly in it; of an organization that is one group, those in this one.
+    fn groups(&self) -> Vec<EntityRef> {
+        let catalog = &self.wanted.catalog;
+        let roots: Vec<&EntityRef> = catalog.roots().map(|group| &group.entity).collect();
+        match (&self.group, roots.as_slice()) {
+            (Some(group), _) => catalog.children(group).to_vec(),
+            (None, [only]) if !catalog.children(only).is_empty() => catalog.children(only).to_vec(),
+            (None, _) => roots.into_iter().cloned().collect(),
+        }
+    }
+
+    /// Names of services in it, the first ones.
+    async fn services(&self, app: &App) -> Result<Vec<String>, Problem> {
+        let names: Vec<String> = match &self.group {
+            Some(group) => {
+                let owned = self.wanted.catalog.services_under(group);
+                owned.iter().map(|service| name_of(&service.entity)).collect()
+            }
+            None => {
+                let rows = app.store.services("", SERVICES_MAX).await?;
+                rows.into_iter().map(|row| row.service).collect()
+            }
+        };
+        let names: BTreeSet<String> = names.into_iter().filter(|it| self.wanted.has(it)).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    /// All sets by one of the properties of services.
+    fn classes<T: Ord + Copy>(
+        &self,
+        values: impl Iterator<Item = T>,
+        word: impl Fn(T) -> String,
+        of: impl Fn(&mut ClassFilter) -> &mut BTreeSet<Option<T>>,
+    ) -> Vec<Candidate> {
+        let values = values.map(Some).chain([None]);
+        let candidate = |value: Option<T>| {
+            let mut filter = self.wanted.filter.clone();
+            let asked = of(&mut filter);
+            if !asked.is_empty() && !asked.contains(&value) {
+                return None;
+            }
+            *asked = BTreeSet::from([value]);
+            let name = value.map_or_else(|| UNKNOWN.to_owned(), &word);
+            Some((name, Parts::of(self.scope.clone(), &filter)))
+        };
+        values.filter_map(candidate).collect()
+    }
+
+    async fn candidates(
+        &self,
+        app: &App,
+        by: By,
+        named: &[String],
+    ) -> Result<Vec<Candidate>, Problem> {
+        let filter = &self.wanted.filter;
+        let of_group =
+            |group: EntityRef| (name_of(&group), Parts::of(scope_of_group(&group), filter));
+        let of_service = |service: String| {
+            let parts = Parts::of(scope_of_service(&service), &ClassFilter::default());
+            (service, parts)
+        };
+        Ok(match by {
+            By::Group if named.is_empty() => self.groups().into_iter().map(of_group).collect(),
+            By::Group => {
+                let groups: Result<Vec<_>, Problem> =
+                    named.iter().map(|name| known_group(&self.wanted.catalog, name)).collect();
+                groups?.into_iter().map(of_group).collect()
+            }
+            By::Service if named.is_empty() => {
+                self.services(app).await?.into_iter().map(of_service).collect()
+            }
+            By::Service => {
+                for service in named {
+                    super::rows::known_service(app, service).await?;
+                }
+                named.iter().cloned().map(of_service).collect()
+            }
+            By::Architecture => self.classes(
+                Architecture::WORDS.into_iter().map(|(_, it)| it),
+                |it| it.word().to_owned(),
+                |filter| &mut filter.architectures,
+            ),
+            By::Runtime => self.classes(
+                Runtime::WORDS.into_iter().map(|(_, it)| it),
+                |it| it.word().to_owned(),
+                |filter| &mut filter.runtimes,
+            ),
+            By::Tier => self.classes(
+                Tier::all(),
+                |it| format!("tier {}", it.number()),
+                |filter| &mut filter.tiers,
+            ),
+        })
+    }
+}
+
+fn known_group(catalog: &Catalog, name: &str) -> Result<EntityRef, Problem> {
+    let entity = EntityRef::parse(name, Kind::Group, "default").ok();
+    let known = entity
+        .filter(|it| catalog.group(it).is_some() || catalog.services_of_group(it).next().is_some());
+    known.ok_or_else(|| {
+        Problem::not_found(format!("there is no group {name}")).hint("/api/v1/groups names all")
+    })
+}
+
+/// Names of groups or services that the URL asks for, each once.
+fn named(parameters: &Parameters, by: By) -> Result<Vec<String>, Problem> {
+    let given = parameters.values("of").iter().filter(|name| !name.is_empty());
+    let mut names: Vec<String> = Vec::new();
+    for name in given {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    match by {
+        By::Group | By::Service if names.len() > PARTS_MAX => Err(Problem::bad_request(format!(
+            "{} are to be compared, and at most {PARTS_MAX} can be",
+            names.len()
+        ))),
+        By::Group | By::Service => Ok(names),
+        _ if names.is_empty() => Ok(names),
+        _ => Err(Problem::bad_request(format!("there is nothing to name where by={}", by.word()))
+            .hint("of names groups or services; architecture, runtime and tier filter")),
+    }
+}
+
+impl Comparison {
+    /// The comparison that a query asks for.
+    pub(in crate::delivery) async fn of(app: &App, query: Option<&str>) -> Result<Self, Problem> {
+        let others = [&FILTERS[..], &["since", "until", "by", "of", "group"]].concat();
+        let parameters = Parameters::of(query, &others)?;
+        let by = match parameters.text("by") {
+            None => By::Group,
+            Some(text) => {
+                let by = By::WORDS.iter().find(|(word, _)| *word == text);
+                by.map(|(_, by)| *by).ok_or_else(|| {
+                    let words = By::WORDS.map(|(word, _)| word).join(", ");
+                    Problem::bad_request(format!("nothing is compared by {text}"))
+                        .hint(format!("by is one of {words}"))
+                })?
+            }
+        };
+        let asked = Asked::read(&parameters)?;
+        parameters.wait(app).await?;
+        let within = Within::of(app, &parameters)?;
+        let as_of = app.store.newest().await?.unwrap_or(0);
+        let last = asked.until.unwrap_or_else(|| app.days.of(as_of).next());
+        let since =
+            asked.since.unwrap_or(seaway_core::delivery::summary::Day(last.0.saturating_sub(DAYS)));
+        let names = named(&parameters, by)?;
+        let mut candidates = within.candidates(app, by, &names).await?;
+        let left_out = candidates.len().saturating_sub(PARTS_MAX);
+        candidates.truncate(PARTS_MAX);
+        let asked = Asked { since: Some(since), ..asked };
+        let mut parts: Vec<(String, Part)> = Vec::new();
+        for (name, sums) in candidates {
+            let part = part(app, &asked, as_of, &sums).await?;
+            let is_empty = part.time_to_value.n == 0 && part.time_to_value.waiting == 0;
+            if !is_empty || !names.is_empty() {
+                parts.push((name, part));
+            }
+        }
+        let sides: Vec<(&str, &Part)> =
+            parts.iter().map(|(name, part)| (name.as_str(), part)).collect();
+        let difference = rollup::difference(&sides);
+        let told =
+            |(name, part): (String, Part)| ComparedPart { name, time_to_value: part.time_to_value };
+        Ok(Self {
+            by,
+            group: within.group.as_ref().map(name_of),
+            since: Some(since.to_string()),
+            until: asked.until.map(|day| day.to_string()),
+            as_of: Time(as_of),
+            filter: Told::of(&within.wanted.filter),
+            parts: parts.into_iter().map(told).collect(),
+            left_out,
+            difference,
+            unavailable: &UNAVAILABLE,
+        })
+    }
+}
+
+async fn part(app: &App, asked: &Asked, as_of: i64, sums: &Parts) -> Result<Part, Problem> {
+    let rows = read_summaries(app, asked, sums).await?;
+    let (since, until) = (asked.since, asked.until);
+    let days = Arc::clone(&app.days);
+    let work = move || {
+        let compared = rollup::Compared { since, until, as_of, days: &days };
+        Some(Part::of(&compared, merge(&rows[0], &rows[1])?))
+    };
+    tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
+        tracing::error!(?sums, "a summary of the views cannot be read");
+        Problem::failed("a summary of the views cannot be read").hint("run seaway rebuild")
+    })
+}
+
+/// `GET /api/v1/compare`.
+pub(crate) async fn compare(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<impl Serialize>, Problem> {
+    Ok(Json(Comparison::of(&app, query.as_deref()).await?))
+}
