@@ -95,6 +95,33 @@ pub(crate) const VIEWS: Schema = Schema {
             "CREATE INDEX deployments_by_name ON deployments (name{bytewise})",
             "CREATE INDEX findings_by_kind ON findings (kind, service, subject)",
         ],
+        &[
+            // Summaries tell what changes would take without each stage, and lists find their rows
+            // in the order in which they show them: all is computed anew.
+            "DELETE FROM progress WHERE name <> 'turn'",
+            "DELETE FROM knowledge",
+            "DELETE FROM stale",
+            "DELETE FROM claims",
+            "DELETE FROM repositories",
+            "DELETE FROM arrivals",
+            "DELETE FROM malformed",
+            "DELETE FROM services",
+            "DELETE FROM changes",
+            "DELETE FROM deployments",
+            "DELETE FROM incidents",
+            "DELETE FROM findings",
+            "DELETE FROM summaries",
+            "DROP INDEX changes_waiting",
+            "DROP INDEX changes_by_merge",
+            "DROP INDEX deployments_by_time",
+            "CREATE INDEX changes_waiting ON changes (COALESCE(authored_at, 0)) \
+             WHERE status = 'waiting'",
+            "CREATE INDEX changes_waiting_by_service ON changes (service, COALESCE(authored_at, 0)) \
+             WHERE status = 'waiting'",
+            "CREATE INDEX changes_by_merge ON changes (service, COALESCE(merged_at, 0))",
+            "CREATE INDEX deployments_by_time ON deployments (service, COALESCE(finished_at, 0))",
+            "CREATE INDEX deployments_latest ON deployments (finished_at) WHERE production = 1",
+        ],
     ],
 };
 

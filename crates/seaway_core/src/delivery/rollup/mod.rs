@@ -22,19 +22,23 @@
 //! away all the same.
 //!
 //! `tally` adds the days up, `build` puts the parts together, `model` is what is told, `kept`
-//! counts what is open into summaries as they are kept, and `compare` puts several scopes side by
-//! side.
+//! counts what is open into summaries as they are kept, `compare` puts several scopes side by side,
+//! and `waits` tells what stands in the way.
 
 mod build;
 mod compare;
 mod kept;
 mod model;
 mod tally;
+mod waits;
 
 pub use build::{Input, build};
 pub use compare::{Compared, Difference, Part, difference};
 pub use kept::{Question, report};
 pub use model::{Flow, Report, Rework, Scope, ScopeKind, Span, Stage};
+pub use waits::{Wait, Waits, waits};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waits_tests;

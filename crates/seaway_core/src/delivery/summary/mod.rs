@@ -32,7 +32,7 @@ use crate::stats::bytes::{Bytes, write, write_signed};
 use crate::stats::histogram::Histogram;
 
 /// What encoded summaries begin with; another layout gets another number.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// The milestones that end a stage, in order.
 pub const STAGES: [Milestone; 6] = [
@@ -89,7 +89,7 @@ pub enum Count {
 }
 
 /// How many histograms a summary has.
-const PARTS: usize = STAGES.len() + 7;
+const PARTS: usize = 2 * STAGES.len() + 8;
 
 /// How many kinds of [`Count`] there are.
 const COUNTS: usize = Count::WaitingReverted as usize + 1;
@@ -132,6 +132,13 @@ pub struct DaySummary {
     pub waiting_commits: Histogram,
     /// From a failed deployment to the recovery from it, by the day of the recovery.
     pub recoveries: Histogram,
+    /// Time to value of the measured changes that appeared on the day and are delivered, whenever
+    /// that was.
+    pub lives: Histogram,
+    /// What is added to `lives` to have the same without each of [`STAGES`]: for changes that spent
+    /// time in it, one less of their time to value, and one more of it without that stage. So its sum
+    /// is the time spent in the stage, below 0.
+    pub without: [Histogram; STAGES.len()],
     /// Changes that appeared on the day and are open: they are in no stock yet.
     pub open: Open,
     counts: [i64; COUNTS],
@@ -215,6 +222,8 @@ impl DaySummary {
             lead_times,
             waiting_commits,
             recoveries,
+            lives,
+            without: [g, h, i, j, k, l],
             ..
         } = self;
         [
@@ -231,6 +240,13 @@ impl DaySummary {
             lead_times,
             waiting_commits,
             recoveries,
+            lives,
+            g,
+            h,
+            i,
+            j,
+            k,
+            l,
         ]
     }
 
@@ -244,6 +260,8 @@ impl DaySummary {
             lead_times,
             waiting_commits,
             recoveries,
+            lives,
+            without: [g, h, i, j, k, l],
             ..
         } = self;
         [
@@ -260,6 +278,13 @@ impl DaySummary {
             lead_times,
             waiting_commits,
             recoveries,
+            lives,
+            g,
+            h,
+            i,
+            j,
+            k,
+            l,
         ]
     }
 

@@ -18,11 +18,49 @@ pub enum OpenKind {
     LastStage,
     /// A commit.
     Commit,
+    /// What a measured one would be without its last stage: it would have taken from `start` to
+    /// `appears`.
+    Worked,
+    /// What is added to the measured ones to have the same without a stage that they spent time in:
+    /// one less of each, and one more with a clock that starts later by that time.
+    WithoutOpened,
+    /// The same of the stage that ends with the first review.
+    WithoutReviewed,
+    /// The same of the stage that ends with the approval.
+    WithoutApproved,
+    /// The same of the stage that ends on the mainline.
+    WithoutMerged,
+    /// The same of the stage that ends with the build.
+    WithoutBuilt,
 }
 
 impl OpenKind {
-    const ALL: [Self; 5] =
-        [Self::Measured, Self::Revert, Self::Reverted, Self::LastStage, Self::Commit];
+    const ALL: [Self; 11] = [
+        Self::Measured,
+        Self::Revert,
+        Self::Reverted,
+        Self::LastStage,
+        Self::Commit,
+        Self::Worked,
+        Self::WithoutOpened,
+        Self::WithoutReviewed,
+        Self::WithoutApproved,
+        Self::WithoutMerged,
+        Self::WithoutBuilt,
+    ];
+
+    /// The kind of changes without a stage, by its place in [`super::STAGES`]; nothing open has gone
+    /// through the last one.
+    #[must_use]
+    pub fn without(place: usize) -> Self {
+        match place {
+            0 => Self::WithoutOpened,
+            1 => Self::WithoutReviewed,
+            2 => Self::WithoutApproved,
+            3 => Self::WithoutMerged,
+            _ => Self::WithoutBuilt,
+        }
+    }
 }
 
 /// Something open: a change, its last stage, or a commit. Times are Unix seconds.
@@ -47,7 +85,7 @@ impl Open {
         self.count(change, 1);
     }
 
-    fn count(&mut self, change: OpenChange, amount: i64) {
+    pub(super) fn count(&mut self, change: OpenChange, amount: i64) {
         let count = self.0.entry(change).or_default();
         *count = count.wrapping_add(amount);
         if *count == 0 {

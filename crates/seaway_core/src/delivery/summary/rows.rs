@@ -164,6 +164,7 @@ impl Summaries<'_> {
         self.waits(&life, kind);
         if kind == OpenKind::Measured {
             self.enters(&life);
+            self.lives(&life, change);
             if let Some(last) = Life::of_last_stage(change, self.horizon) {
                 self.waits(&last, OpenKind::LastStage);
             }
@@ -174,6 +175,35 @@ impl Summaries<'_> {
             OpenKind::Revert => day.add(Count::DeliveredReverts, 1),
             OpenKind::Reverted => day.add(Count::DeliveredReverted, 1),
             _ => deliver(day, change, life.seconds),
+        }
+    }
+
+    /// Counts a measured change, with and without each of its stages, on the day that it appears.
+    fn lives(&mut self, life: &Life, change: &ChangeRow) {
+        let &Life { start, appears, seconds, .. } = life;
+        let is_open = life.delivered.is_none();
+        if is_open && !self.keeps_open {
+            return;
+        }
+        let day = self.on(appears);
+        if is_open {
+            let last = change.milestones.before_deployed().unwrap_or(start);
+            let start = appears.saturating_sub(last.saturating_sub(start));
+            day.open.add(OpenChange { appears, start, kind: OpenKind::Worked });
+        } else {
+            day.lives.add(seconds);
+        }
+        for (milestone, spent) in change.milestones.stages().filter(|&(_, spent)| spent > 0) {
+            let Some(place) = STAGES.iter().position(|&stage| stage == milestone) else { continue };
+            if is_open {
+                let kind = OpenKind::without(place);
+                let later = start.saturating_add(spent);
+                day.open.add(OpenChange { appears, start: later, kind });
+                day.open.count(OpenChange { appears, start, kind }, -1);
+            } else {
+                day.without[place].add(seconds.saturating_sub(spent));
+                day.without[place].add_many(seconds, -1);
+            }
         }
     }
 
@@ -205,6 +235,8 @@ impl Summaries<'_> {
                 OpenKind::Reverted => summary.add(Count::WaitingReverted, 1),
                 OpenKind::LastStage => summary.last_stage.add(age),
                 OpenKind::Commit => summary.waiting_commits.add(age),
+                // All others are told of what is open, and no day has them in its stock.
+                _ => {}
             }
         }
     }

@@ -149,15 +149,15 @@ fn a_typical_day_is_small() {
 
 #[test]
 fn what_is_not_canonical_is_refused() {
-    assert_eq!(DaySummary::decode(&[2, 0, 0]), Some(DaySummary::default()));
+    assert_eq!(DaySummary::decode(&[3, 0, 0]), Some(DaySummary::default()));
     for wrong in [
         &[][..],
-        &[1, 0, 0],          // another format
-        &[2, 0],             // cut off
-        &[2, 0, 0, 0],       // something left over
-        &[2, 1, 0, 0, 0],    // an empty histogram
-        &[2, 0, 1, 0],       // a count of 0
-        &[2, 0x80, 0x40, 0], // no such histogram
+        &[2, 0, 0],                // another format
+        &[3, 0],                   // cut off
+        &[3, 0, 0, 0],             // something left over
+        &[3, 1, 0, 0, 0],          // an empty histogram
+        &[3, 0, 1, 0],             // a count of 0
+        &[3, 0x80, 0x80, 0x40, 0], // no such histogram
     ] {
         assert_eq!(DaySummary::decode(wrong), None, "{wrong:?}");
     }
