@@ -4,6 +4,7 @@ use crate::body::Budget;
 use crate::catalog;
 use crate::config::Config;
 use crate::delivery::projector::{Progress, Projector, Settings};
+use crate::delivery::site::Live;
 use crate::delivery::store::Store;
 use crate::error::Error;
 use crate::ledger::{Databases, Event, Ledger, Limits, Outcome, Place, Refusal};
@@ -181,6 +182,8 @@ pub(crate) struct App {
     pub(crate) catalog: watch::Receiver<Arc<catalog::State>>,
     /// What monitoring was told last.
     pub(crate) metrics: crate::delivery::metrics::Kept,
+    /// Where open pages hear that the views have moved.
+    pub(crate) live: Live,
 }
 
 impl App {
@@ -200,6 +203,7 @@ impl App {
             clock,
             days: Arc::new(Days::new(config.time_zone.clone())),
             incident_window_seconds: config.incident_window_seconds,
+            live: Live::start(progress.clone()),
             progress,
             catalog,
             metrics: crate::delivery::metrics::Kept::default(),

@@ -43,7 +43,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/event", get(intake::api::event))
         .route("/progress", get(delivery::api::progress))
         .route("/openapi.json", get(delivery::api::openapi));
-    let pages = Router::new().route("/", get(delivery::site::organization));
+    let pages = Router::new()
+        .route("/", get(delivery::site::organization))
+        .route("/groups/{group}", get(delivery::site::group))
+        .route("/services/{service}", get(delivery::site::service))
+        .route("/in-flight", get(delivery::site::in_flight))
+        .route("/live", get(delivery::site::live))
+        .route("/live/deployments", get(delivery::site::latest_deployments));
     let all = Router::new()
         .merge(taking_in)
         .nest("/api/v1", compressed(reports))

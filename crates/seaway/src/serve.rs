@@ -217,7 +217,7 @@ async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let routes = router(app);
+    let routes = router(Arc::clone(&app));
     let slots = Arc::new(Semaphore::new(connections_max()));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -243,6 +243,7 @@ async fn serve(
         });
     }
     drop(listener);
+    app.live.stop();
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(STOP_TIME_MAX) => {

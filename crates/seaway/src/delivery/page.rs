@@ -1,8 +1,8 @@
 //! The page of `seaway measure --html`: one report as one file, the answer first.
 
-mod charts;
-mod course;
-mod value;
+pub(in crate::delivery) mod charts;
+pub(in crate::delivery) mod course;
+pub(in crate::delivery) mod value;
 
 #[cfg(test)]
 mod sample;

@@ -22,6 +22,17 @@ pub(crate) struct ServiceRow {
     pub(crate) newest: Option<i64>,
 }
 
+/// An order of services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServiceOrder {
+    /// By name.
+    Name,
+    /// Those with the newest data first.
+    Newest,
+    /// Those of which most changes wait first.
+    Waiting,
+}
+
 /// How many events of a kind there were, by what became of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Arrivals {
@@ -105,6 +116,50 @@ impl Store {
         let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
             sqlx::query_as(sql).bind(after).bind(limit).fetch_all(self.database.pool()).await?;
         Ok(rows.into_iter().map(service_row).collect())
+    }
+
+    /// Services in some order: so many after so many others.
+    pub(crate) async fn services_by(
+        &self,
+        order: ServiceOrder,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<ServiceRow>, Error> {
+        let sql = match order {
+            ServiceOrder::Name => {
+                "SELECT service, catalogued, repository, newest FROM services \
+                 ORDER BY service LIMIT $1 OFFSET $2"
+            }
+            ServiceOrder::Newest => {
+                "SELECT service, catalogued, repository, newest FROM services \
+                 ORDER BY COALESCE(newest, 0) DESC, service LIMIT $1 OFFSET $2"
+            }
+            ServiceOrder::Waiting => {
+                "SELECT services.service, catalogued, repository, newest FROM services \
+                 LEFT JOIN (SELECT service, COUNT(*) AS waiting FROM changes \
+                 WHERE status = 'waiting' GROUP BY service) AS waits \
+                 ON waits.service = services.service \
+                 ORDER BY COALESCE(waiting, 0) DESC, services.service LIMIT $1 OFFSET $2"
+            }
+        };
+        let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
+            sqlx::query_as(sql).bind(limit).bind(offset).fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(service_row).collect())
+    }
+
+    /// The summaries of some scopes as [`Store::summaries`] tells them, and of the days before those
+    /// in which changes are open, each with its scope.
+    pub(crate) async fn summaries_by_scope(
+        &self,
+        scopes: &[String],
+        since: i64,
+    ) -> Result<Vec<(String, i64, Vec<u8>)>, Error> {
+        let select = "SELECT scope, day, body";
+        let numbers = [since];
+        let mut rows = self.of_scopes(select, "day >= $1", &numbers, scopes, "").await?;
+        let open = "day < $1 AND open > 0";
+        rows.extend(self.of_scopes(select, open, &numbers, scopes, "").await?);
+        Ok(rows)
     }
 
     /// The names of all services.
@@ -205,7 +260,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Kept>, Error> {
         let sql = "SELECT service, COALESCE(merged_at, 0), change, body FROM changes \
-                   WHERE service = $1 AND (COALESCE(merged_at, 0), change) < ($2, $3) \
+                   WHERE service = $1 AND COALESCE(merged_at, 0) <= $2 \
+                   AND (COALESCE(merged_at, 0), change) < ($2, $3) \
                    ORDER BY COALESCE(merged_at, 0) DESC, change DESC LIMIT $4";
         self.page(sql, Some(service), after, limit).await
     }
@@ -220,13 +276,13 @@ impl Store {
         let sql = match service {
             Some(_) => {
                 "SELECT service, COALESCE(authored_at, 0), change, body FROM changes \
-                 WHERE status = 'waiting' AND service = $1 \
+                 WHERE status = 'waiting' AND service = $1 AND COALESCE(authored_at, 0) >= $2 \
                  AND (COALESCE(authored_at, 0), change) > ($2, $3) \
                  ORDER BY COALESCE(authored_at, 0), change LIMIT $4"
             }
             None => {
                 "SELECT service, COALESCE(authored_at, 0), change || ' ' || service, body \
-                 FROM changes WHERE status = 'waiting' \
+                 FROM changes WHERE status = 'waiting' AND COALESCE(authored_at, 0) >= $1 \
                  AND (COALESCE(authored_at, 0), change || ' ' || service) > ($1, $2) \
                  ORDER BY COALESCE(authored_at, 0), change || ' ' || service LIMIT $3"
             }
@@ -242,11 +298,27 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Kept>, Error> {
         let sql = "SELECT service, COALESCE(finished_at, 0), environment || ' ' || name, body \
-                   FROM deployments WHERE service = $1 \
+                   FROM deployments WHERE service = $1 AND COALESCE(finished_at, 0) <= $2 \
                    AND (COALESCE(finished_at, 0), environment || ' ' || name) < ($2, $3) \
                    ORDER BY COALESCE(finished_at, 0) DESC, environment || ' ' || name DESC \
                    LIMIT $4";
         self.page(sql, Some(service), after, limit).await
+    }
+
+    /// The deployments in production that finished last, of all services, newest first: so many
+    /// after so many others.
+    pub(crate) async fn latest_deployments(
+        &self,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let sql = "SELECT service, finished_at, name, body FROM deployments \
+                   WHERE production = 1 AND finished_at IS NOT NULL \
+                   ORDER BY finished_at DESC, service, name LIMIT $1 OFFSET $2";
+        let rows: Vec<(String, i64, String, String)> =
+            sqlx::query_as(sql).bind(limit).bind(offset).fetch_all(self.database.pool()).await?;
+        let kept = |(service, at, key, body)| Kept { service, at, key, body };
+        Ok(rows.into_iter().map(kept).collect())
     }
 
     /// Incidents of a service by the moment they opened, newest first.

@@ -173,7 +173,7 @@ pub(crate) fn stacked_bar(parts: &[f64]) -> Markup {
     html! {
         svg.stacked viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
             @for (i, (at, part)) in placed.iter().enumerate() {
-                rect class={ "part-" (i % 4) } x=(format!("{:.3}", at * 100.0))
+                rect class={ "part-" (i % 6) } x=(format!("{:.3}", at * 100.0))
                     width=(format!("{:.3}", part * 100.0)) height="10" {}
             }
         }

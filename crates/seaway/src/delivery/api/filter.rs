@@ -1,6 +1,7 @@
 //! Filters: which services figures and lists are about, by what the catalog says of them.
 
 use super::parameters::Parameters;
+use super::reports::name_of;
 use crate::app::App;
 use crate::delivery::store::{After, Finding, Kept, ServiceRow};
 use crate::problem::Problem;
@@ -8,12 +9,12 @@ use seaway_core::catalog::{
     Architecture, Catalog, Class, ClassFilter, EntityRef, Kind, Runtime, Tier, UNKNOWN,
 };
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The parameters that filter. Each may be given several times: any of its values will do, and all
 /// parameters have to fit.
-pub(super) const FILTERS: [&str; 3] = ["architecture", "runtime", "tier"];
+pub(in crate::delivery) const FILTERS: [&str; 3] = ["architecture", "runtime", "tier"];
 
 /// What a filter keeps, as it is told. No value: any will do.
 #[derive(Serialize)]
@@ -24,7 +25,7 @@ pub(in crate::delivery) struct Told {
 }
 
 impl Told {
-    pub(super) fn of(filter: &ClassFilter) -> Self {
+    pub(in crate::delivery) fn of(filter: &ClassFilter) -> Self {
         let architectures = filter.architectures.iter();
         let tier = |tier: &Option<Tier>| {
             tier.map_or_else(|| UNKNOWN.to_owned(), |tier| tier.number().to_string())
@@ -39,7 +40,7 @@ impl Told {
 
 impl Parameters {
     /// What the URL filters by.
-    pub(super) fn filter(&self) -> Result<ClassFilter, Problem> {
+    pub(in crate::delivery) fn filter(&self) -> Result<ClassFilter, Problem> {
         let architectures = Architecture::WORDS.map(|(word, _)| word);
         let runtimes = Runtime::WORDS.map(|(word, _)| word);
         let tiers = Tier::all().map(|tier| tier.number().to_string()).collect::<Vec<_>>();
@@ -73,7 +74,7 @@ impl Parameters {
 }
 
 /// A row of a list of many services.
-pub(super) trait Row {
+pub(in crate::delivery) trait Row {
     /// What the page after it begins with.
     type Place;
     fn service(&self) -> &str;
@@ -117,24 +118,41 @@ impl Row for Finding {
 }
 
 /// The services that a list is about.
-pub(super) struct Wanted {
+pub(in crate::delivery) struct Wanted {
     /// The catalog as it is now.
-    pub(super) catalog: Arc<Catalog>,
-    pub(super) filter: ClassFilter,
+    pub(in crate::delivery) catalog: Arc<Catalog>,
+    pub(in crate::delivery) filter: ClassFilter,
+    /// Only these services, where there are any.
+    pub(in crate::delivery) among: Option<HashSet<String>>,
 }
 
 impl Wanted {
     /// Those that the URL asks for.
-    pub(super) fn of(app: &App, parameters: &Parameters) -> Result<Self, Problem> {
+    pub(in crate::delivery) fn of(app: &App, parameters: &Parameters) -> Result<Self, Problem> {
         Ok(Self::new(app, parameters.filter()?))
     }
 
-    pub(super) fn new(app: &App, filter: ClassFilter) -> Self {
-        Self { catalog: Arc::clone(&app.progress.borrow().latest), filter }
+    pub(in crate::delivery) fn new(app: &App, filter: ClassFilter) -> Self {
+        Self { catalog: Arc::clone(&app.progress.borrow().latest), filter, among: None }
+    }
+
+    /// Whether all services are.
+    pub(in crate::delivery) fn is_all(&self) -> bool {
+        self.filter.is_any() && self.among.is_none()
+    }
+
+    /// Only those of them that a group and the groups in it own now.
+    pub(in crate::delivery) fn of_group(mut self, group: &EntityRef) -> Self {
+        let owned = self.catalog.services_under(group);
+        self.among = Some(owned.iter().map(|it| name_of(&it.entity)).collect());
+        self
     }
 
     /// Whether a service is among them. Of one that is in no catalog nothing is known.
-    pub(super) fn has(&self, service: &str) -> bool {
+    pub(in crate::delivery) fn has(&self, service: &str) -> bool {
+        if self.among.as_ref().is_some_and(|among| !among.contains(service)) {
+            return false;
+        }
         if self.filter.is_any() {
             return true;
         }
@@ -144,8 +162,8 @@ impl Wanted {
     }
 
     /// A page of rows of theirs that begins at a place, to be filled.
-    pub(super) fn page<R: Row>(&self, first: R::Place, limit: i64) -> Filling<'_, R> {
-        let portion = if self.filter.is_any() { limit } else { limit.max(PORTION) };
+    pub(in crate::delivery) fn page<R: Row>(&self, first: R::Place, limit: i64) -> Filling<'_, R> {
+        let portion = if self.is_all() { limit } else { limit.max(PORTION) };
         Filling { wanted: self, limit, portion, rows: Vec::new(), after: Some(first), looked_at: 0 }
     }
 }
@@ -157,7 +175,7 @@ const LOOKED_AT_MAX: usize = 20_000;
 /// A page that is filled from rows of any service. Where few services are wanted, it may have fewer
 /// rows than its limit and be followed by others all the same: a request looks at no more than
 /// [`LOOKED_AT_MAX`] rows.
-pub(super) struct Filling<'a, R: Row> {
+pub(in crate::delivery) struct Filling<'a, R: Row> {
     wanted: &'a Wanted,
     limit: i64,
     portion: i64,
@@ -169,13 +187,13 @@ pub(super) struct Filling<'a, R: Row> {
 
 impl<R: Row> Filling<'_, R> {
     /// After which place how many rows are to be read next; `None` once there is enough.
-    pub(super) fn needs(&self) -> Option<(&R::Place, i64)> {
+    pub(in crate::delivery) fn needs(&self) -> Option<(&R::Place, i64)> {
         let has_room = (self.rows.len() as i64) < self.limit && self.looked_at < LOOKED_AT_MAX;
         self.after.as_ref().filter(|_| has_room).map(|after| (after, self.portion))
     }
 
     /// Takes what was read.
-    pub(super) fn take(&mut self, found: Vec<R>) {
+    pub(in crate::delivery) fn take(&mut self, found: Vec<R>) {
         self.looked_at += found.len();
         let is_last = (found.len() as i64) < self.portion;
         for row in found {
@@ -193,7 +211,7 @@ impl<R: Row> Filling<'_, R> {
     }
 
     /// The rows, and what the page after them begins with.
-    pub(super) fn done(self) -> (Vec<R>, Option<R::Place>) {
+    pub(in crate::delivery) fn done(self) -> (Vec<R>, Option<R::Place>) {
         (self.rows, self.after)
     }
 }

@@ -7,8 +7,8 @@
 
 mod compare;
 mod csv;
-mod filter;
-mod parameters;
+pub(in crate::delivery) mod filter;
+pub(in crate::delivery) mod parameters;
 mod quality;
 mod reports;
 mod rows;
@@ -18,10 +18,14 @@ pub(crate) use compare::compare;
 pub(in crate::delivery) use compare::{By, Comparison, PARTS_MAX};
 pub(in crate::delivery) use quality::{Findings, Quality};
 pub(crate) use quality::{findings, quality};
-pub(in crate::delivery) use reports::OrganizationReport;
-pub(in crate::delivery) use reports::groups_of;
+pub(in crate::delivery) use reports::{
+    Asked, Figures, Group, GroupReport, OrganizationReport, Service, ServiceReport, groups_of,
+    known_group, name_of,
+};
 pub(crate) use reports::{group, groups, organization, service, services};
-pub(in crate::delivery) use rows::{Carried, Change, Deployment, known_change, waiting_in};
+pub(in crate::delivery) use rows::{
+    Carried, Change, Deployment, known_change, known_service, waiting_in,
+};
 pub(crate) use rows::{change, changes, deployment, deployments, incidents, waiting};
 pub(crate) use search::search;
 pub(in crate::delivery) use search::{FOUND_MAX, Found, LOOKED_AT};

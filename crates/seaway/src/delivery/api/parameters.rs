@@ -38,17 +38,17 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T
 }
 
 /// The parameters of a URL: each known, and given once unless it filters or names what is compared.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::delivery) struct Parameters(BTreeMap<String, Vec<String>>);
 
 impl Parameters {
     /// Reads the query of a URL, which may name `allowed` parameters and `position`.
-    pub(super) fn of(query: Option<&str>, allowed: &[&str]) -> Result<Self, Problem> {
+    pub(in crate::delivery) fn of(query: Option<&str>, allowed: &[&str]) -> Result<Self, Problem> {
         Self::read(query, &[allowed, &["position"]].concat())
     }
 
     /// Reads the query of a URL that has no parameters.
-    pub(super) fn none(query: Option<&str>) -> Result<(), Problem> {
+    pub(in crate::delivery) fn none(query: Option<&str>) -> Result<(), Problem> {
         Self::read(query, &[]).map(drop)
     }
 
@@ -90,12 +90,12 @@ impl Parameters {
     }
 
     /// All values of a parameter that filters.
-    pub(super) fn values(&self, name: &str) -> &[String] {
+    pub(in crate::delivery) fn values(&self, name: &str) -> &[String] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// A day: `2026-01-31`.
-    pub(super) fn day(&self, name: &str) -> Result<Option<Day>, Problem> {
+    pub(in crate::delivery) fn day(&self, name: &str) -> Result<Option<Day>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let date: jiff::civil::Date = text.parse().map_err(|_| {
             Problem::bad_request(format!("{name}={text} is not a day"))
@@ -105,7 +105,7 @@ impl Parameters {
     }
 
     /// How many rows a page has.
-    pub(super) fn limit(&self) -> Result<i64, Problem> {
+    pub(in crate::delivery) fn limit(&self) -> Result<i64, Problem> {
         let (usual, most) = match self.format()? {
             Format::Json => (LIMIT, LIMIT_MAX),
             Format::Csv => (SHEET_MAX, SHEET_MAX),
@@ -118,7 +118,7 @@ impl Parameters {
     }
 
     /// Where a page begins.
-    pub(super) fn after(&self, first: After) -> Result<After, Problem> {
+    pub(in crate::delivery) fn after(&self, first: After) -> Result<After, Problem> {
         let Some(text) = self.text("after") else { return Ok(first) };
         let parsed = text
             .split_once(' ')
@@ -129,7 +129,7 @@ impl Parameters {
     }
 
     /// Waits until the events up to `position` are in the reports, if the URL asks for it.
-    pub(super) async fn wait(&self, app: &App) -> Result<(), Problem> {
+    pub(in crate::delivery) async fn wait(&self, app: &App) -> Result<(), Problem> {
         let Some(text) = self.text("position") else { return Ok(()) };
         let position: i64 = text
             .parse()

@@ -14,7 +14,7 @@ use axum::response::Response;
 use seaway_core::catalog::{
     self, Architecture, Catalog, ClassFilter, EntityRef, Kind, Runtime, Tier,
 };
-use seaway_core::delivery::rollup::{self, Question, Report, Scope, ScopeKind};
+use seaway_core::delivery::rollup::{self, Question, Report, Scope, ScopeKind, Waits};
 use seaway_core::delivery::summary::Day;
 use seaway_core::time::Time;
 use serde::Serialize;
@@ -27,10 +27,13 @@ const SPAN: [&str; 2] = ["since", "until"];
 const DAYS: std::ops::Range<i64> = i32::MIN as i64..i32::MAX as i64;
 
 /// What the URL of a report asks for.
+#[derive(Clone)]
 pub(in crate::delivery) struct Asked {
     pub(in crate::delivery) since: Option<Day>,
     pub(in crate::delivery) until: Option<Day>,
     pub(in crate::delivery) filter: ClassFilter,
+    /// All that the URL says.
+    pub(in crate::delivery) parameters: Parameters,
 }
 
 impl Asked {
@@ -55,7 +58,7 @@ impl Asked {
             return Err(Problem::bad_request("since is not before until").hint("swap them"));
         }
         let filter = parameters.filter()?;
-        Ok(Self { since, until, filter })
+        Ok(Self { since, until, filter, parameters: parameters.clone() })
     }
 
     /// Makes the report of a scope.
@@ -64,7 +67,7 @@ impl Asked {
         app: &App,
         named: Scope,
         scope: String,
-    ) -> Result<Report, Problem> {
+    ) -> Result<Figures, Problem> {
         let (since, until) = (self.since, self.until);
         let as_of = app.store.newest().await?.unwrap_or(0);
         let parts = Parts::of(scope, &self.filter);
@@ -83,7 +86,8 @@ impl Asked {
                 first_deployment: first_deployment.and_then(Day::of_number),
                 knows_incidents,
             };
-            Some(rollup::report(question, summaries))
+            let waits = rollup::waits(&question, &summaries);
+            Some(Figures { report: rollup::report(question, summaries), waits })
         };
         tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
             tracing::error!(?parts, "a summary of the views cannot be read");
@@ -108,6 +112,15 @@ pub(super) async fn read_summaries(
         }
     }
     Ok(rows)
+}
+
+/// The figures of a scope and a span.
+#[derive(Serialize)]
+pub(in crate::delivery) struct Figures {
+    #[serde(flatten)]
+    pub(in crate::delivery) report: Report,
+    /// What stands in the way of the changes that were merged in the span.
+    pub(in crate::delivery) waits: Waits,
 }
 
 /// What the figures of a report rest on.
@@ -159,20 +172,19 @@ impl Basis {
 #[derive(Serialize)]
 pub(in crate::delivery) struct OrganizationReport {
     #[serde(flatten)]
-    pub(in crate::delivery) report: Report,
+    pub(in crate::delivery) figures: Figures,
     filter: Told,
     pub(in crate::delivery) basis: Basis,
 }
 
 impl OrganizationReport {
     /// The report that a query asks for.
-    pub(in crate::delivery) async fn of(app: &App, query: Option<&str>) -> Result<Self, Problem> {
-        let asked = Asked::of(app, query, &FILTERS).await?;
+    pub(in crate::delivery) async fn of(app: &App, asked: Asked) -> Result<Self, Problem> {
         let named = Scope { kind: ScopeKind::Organization, name: "organization".to_owned() };
-        let report = asked.report(app, named, ORGANIZATION.to_owned()).await?;
+        let figures = asked.report(app, named, ORGANIZATION.to_owned()).await?;
         let wanted = Wanted::new(app, asked.filter);
         let (filter, basis) = (Told::of(&wanted.filter), Basis::of_all(app, &wanted).await?);
-        Ok(Self { report, filter, basis })
+        Ok(Self { figures, filter, basis })
     }
 }
 
@@ -181,26 +193,27 @@ pub(crate) async fn organization(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
-    Ok(Json(OrganizationReport::of(&app, query.as_deref()).await?))
+    let asked = Asked::of(&app, query.as_deref(), &FILTERS).await?;
+    Ok(Json(OrganizationReport::of(&app, asked).await?))
 }
 
 /// A group with its place in the tree.
 #[derive(Serialize)]
-struct Group {
-    group: String,
+pub(in crate::delivery) struct Group {
+    pub(in crate::delivery) group: String,
     title: Option<String>,
-    description: Option<String>,
+    pub(in crate::delivery) description: Option<String>,
     #[serde(rename = "type")]
     form: Option<String>,
     parent: Option<String>,
     /// The groups directly in it.
-    children: Vec<String>,
+    pub(in crate::delivery) children: Vec<String>,
     /// Services that it owns itself.
     services: Vec<String>,
 }
 
 /// The name of an entity in URLs: without its namespace if that is the default.
-pub(super) fn name_of(entity: &EntityRef) -> String {
+pub(in crate::delivery) fn name_of(entity: &EntityRef) -> String {
     match entity.namespace() {
         "default" => entity.name().to_owned(),
         namespace => format!("{namespace}/{}", entity.name()),
@@ -238,7 +251,7 @@ pub(in crate::delivery) fn groups_of(app: &App, service: &str) -> Vec<String> {
 }
 
 /// The catalog that the views were computed by, as it is now.
-fn latest(app: &App) -> Arc<Catalog> {
+pub(in crate::delivery) fn latest(app: &App) -> Arc<Catalog> {
     Arc::clone(&app.progress.borrow().latest)
 }
 
@@ -254,13 +267,50 @@ pub(crate) async fn groups(
 
 /// The report of a group, with what the catalog says of it now.
 #[derive(Serialize)]
-struct GroupReport {
+pub(in crate::delivery) struct GroupReport {
     #[serde(flatten)]
-    report: Report,
+    pub(in crate::delivery) figures: Figures,
     filter: Told,
-    basis: Basis,
+    pub(in crate::delivery) basis: Basis,
     /// `None` where the catalog does not have the group any more.
-    group: Option<Group>,
+    pub(in crate::delivery) group: Option<Group>,
+}
+
+/// A group that has figures, now or in the past.
+pub(in crate::delivery) async fn known_group(app: &App, group: &str) -> Result<EntityRef, Problem> {
+    let unknown = || {
+        Problem::not_found(format!("there is no group {group}")).hint("/api/v1/groups names all")
+    };
+    let entity = EntityRef::parse(group, Kind::Group, "default").map_err(|_| unknown())?;
+    let (history, catalog) = {
+        let progress = app.progress.borrow();
+        (Arc::clone(&progress.catalog), Arc::clone(&progress.latest))
+    };
+    // A group that is gone has its past still, and one that no file defines may own services.
+    let is_known = history.knows(&entity) || catalog.services_of_group(&entity).next().is_some();
+    let all = [scope_of_group(&entity)];
+    if !is_known && app.store.summaries(&all, DAYS.start, DAYS.end).await?.is_empty() {
+        return Err(unknown());
+    }
+    Ok(entity)
+}
+
+impl GroupReport {
+    /// The report that a query asks for.
+    pub(in crate::delivery) async fn of(
+        app: &App,
+        group: &str,
+        asked: Asked,
+    ) -> Result<Self, Problem> {
+        let entity = known_group(app, group).await?;
+        let wanted = Wanted::new(app, asked.filter.clone());
+        let named = Scope { kind: ScopeKind::Group, name: name_of(&entity) };
+        let figures = asked.report(app, named, scope_of_group(&entity)).await?;
+        let basis = Basis::of_group(app, &wanted, &entity).await?;
+        let catalog = &wanted.catalog;
+        let group = catalog.group(&entity).map(|group| Group::of(catalog, group));
+        Ok(Self { figures, filter: Told::of(&wanted.filter), basis, group })
+    }
 }
 
 /// `GET /api/v1/groups/{group}`.
@@ -270,48 +320,30 @@ pub(crate) async fn group(
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     let asked = Asked::of(&app, query.as_deref(), &FILTERS).await?;
-    let unknown = || {
-        Problem::not_found(format!("there is no group {group}")).hint("/api/v1/groups names all")
-    };
-    let entity = EntityRef::parse(&group, Kind::Group, "default").map_err(|_| unknown())?;
-    let scope = scope_of_group(&entity);
-    let history = Arc::clone(&app.progress.borrow().catalog);
-    let wanted = Wanted::new(&app, asked.filter.clone());
-    let catalog = &wanted.catalog;
-    // A group that is gone has its past still, and one that no file defines may own services.
-    let is_known = history.knows(&entity) || catalog.services_of_group(&entity).next().is_some();
-    let all = [scope.clone()];
-    if !is_known && app.store.summaries(&all, DAYS.start, DAYS.end).await?.is_empty() {
-        return Err(unknown());
-    }
-    let named = Scope { kind: ScopeKind::Group, name: name_of(&entity) };
-    let report = asked.report(&app, named, scope).await?;
-    let basis = Basis::of_group(&app, &wanted, &entity).await?;
-    let group = catalog.group(&entity).map(|group| Group::of(catalog, group));
-    Ok(Json(GroupReport { report, filter: Told::of(&wanted.filter), basis, group }))
+    Ok(Json(GroupReport::of(&app, &group, asked).await?))
 }
 
 /// A service, with what the catalog says of it now.
 #[derive(Serialize)]
-struct Service {
-    service: String,
+pub(in crate::delivery) struct Service {
+    pub(in crate::delivery) service: String,
     catalogued: bool,
-    repository: Option<String>,
+    pub(in crate::delivery) repository: Option<String>,
     /// The newest moment of its data.
     newest_at: Option<Time>,
     /// The group that owns it.
-    group: Option<String>,
+    pub(in crate::delivery) group: Option<String>,
     /// `group` and the groups above it, to the organization.
-    groups: Vec<String>,
-    title: Option<String>,
-    description: Option<String>,
+    pub(in crate::delivery) groups: Vec<String>,
+    pub(in crate::delivery) title: Option<String>,
+    pub(in crate::delivery) description: Option<String>,
     system: Option<String>,
     lifecycle: Option<String>,
     #[serde(rename = "type")]
     form: Option<String>,
-    architecture: Option<Architecture>,
-    runtime: Option<Runtime>,
-    tier: Option<Tier>,
+    pub(in crate::delivery) architecture: Option<Architecture>,
+    pub(in crate::delivery) runtime: Option<Runtime>,
+    pub(in crate::delivery) tier: Option<Tier>,
     traits: BTreeMap<String, String>,
 }
 
@@ -385,11 +417,26 @@ pub(crate) async fn services(
 
 /// The report of a service, with what the catalog says of it now.
 #[derive(Serialize)]
-struct ServiceReport {
+pub(in crate::delivery) struct ServiceReport {
     #[serde(flatten)]
-    report: Report,
-    basis: Basis,
-    service: Service,
+    pub(in crate::delivery) figures: Figures,
+    pub(in crate::delivery) basis: Basis,
+    pub(in crate::delivery) service: Service,
+}
+
+impl ServiceReport {
+    /// The report that a query asks for.
+    pub(in crate::delivery) async fn of(
+        app: &App,
+        service: &str,
+        asked: Asked,
+    ) -> Result<Self, Problem> {
+        let row = known_service(app, service).await?;
+        let named = Scope { kind: ScopeKind::Service, name: service.to_owned() };
+        let figures = asked.report(app, named, scope_of_service(service)).await?;
+        let basis = Basis::of_service(app, service).await?;
+        Ok(Self { figures, basis, service: Service::of(&latest(app), row) })
+    }
 }
 
 /// `GET /api/v1/services/{service}`.
@@ -399,9 +446,5 @@ pub(crate) async fn service(
     RawQuery(query): RawQuery,
 ) -> Result<Json<impl Serialize>, Problem> {
     let asked = Asked::of(&app, query.as_deref(), &[]).await?;
-    let row = known_service(&app, &service).await?;
-    let named = Scope { kind: ScopeKind::Service, name: service.clone() };
-    let report = asked.report(&app, named, scope_of_service(&service)).await?;
-    let basis = Basis::of_service(&app, &service).await?;
-    Ok(Json(ServiceReport { report, basis, service: Service::of(&latest(&app), row) }))
+    Ok(Json(ServiceReport::of(&app, &service, asked).await?))
 }

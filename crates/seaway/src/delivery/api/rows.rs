@@ -354,7 +354,10 @@ fn page<R: DeserializeOwned, T>(
     Ok(Page { rows: rows?, next })
 }
 
-pub(super) async fn known_service(app: &App, service: &str) -> Result<ServiceRow, Problem> {
+pub(in crate::delivery) async fn known_service(
+    app: &App,
+    service: &str,
+) -> Result<ServiceRow, Problem> {
     match app.store.service(service).await? {
         Some(row) => Ok(row),
         None => Err(Problem::not_found(format!("there is no service {service}"))

@@ -233,7 +233,10 @@ fn ends_of(at: f64, e: &Estimate) -> (f64, Option<f64>, Option<f64>) {
 }
 
 /// Groups under each other, each with its median, the interval of that, and its 85th percentile.
-pub(super) fn groups(rows: &[(String, &Estimate, &Estimate)], axis: &str) -> Option<Chart> {
+pub(in crate::delivery) fn groups(
+    rows: &[(String, &Estimate, &Estimate)],
+    axis: &str,
+) -> Option<Chart> {
     let spans = rows
         .iter()
         .flat_map(|(_, p50, p85)| [p50.seconds, p50.low, p50.high, p85.seconds, p85.low, p85.high]);

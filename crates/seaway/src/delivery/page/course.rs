@@ -16,7 +16,7 @@ use seaway_core::time::{DAY, humanize};
 /// The calendar and its table show so many years, the latest: a page stays a page.
 const YEARS: usize = 10;
 
-pub(super) fn calendar(days: &[CalendarDay]) -> Markup {
+pub(in crate::delivery) fn calendar(days: &[CalendarDay]) -> Markup {
     let known: Vec<Day> = days
         .iter()
         .filter_map(|d| {
@@ -226,7 +226,7 @@ fn latest(items: &[ReworkItem]) -> Markup {
     table.markup()
 }
 
-pub(super) fn dora(measures: &[DoraMeasure]) -> Markup {
+pub(in crate::delivery) fn dora(measures: &[DoraMeasure]) -> Markup {
     if measures.is_empty() {
         return nothing("None of the measures could be computed.");
     }

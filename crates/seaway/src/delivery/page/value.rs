@@ -11,7 +11,7 @@ use seaway_core::delivery::report::{
 };
 use seaway_core::time::humanize;
 
-pub(super) fn distribution(value: &TimeToValue) -> Markup {
+pub(in crate::delivery) fn distribution(value: &TimeToValue) -> Markup {
     let Some(chart) = charts::survival(value) else {
         return nothing("There is no change to draw yet.");
     };
@@ -71,7 +71,7 @@ fn in_a_sentence(value: &TimeToValue) -> String {
     }
 }
 
-pub(super) fn trend(trend: &Trend) -> Markup {
+pub(in crate::delivery) fn trend(trend: &Trend) -> Markup {
     let Some(chart) = charts::trend(trend) else {
         return nothing("There are too few deliveries to tell a trend.");
     };

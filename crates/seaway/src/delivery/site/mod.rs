@@ -1,8 +1,19 @@
 //! The pages of delivery: one file a page, and what they share.
 
+mod figures;
+mod in_flight;
+mod latest;
+mod live;
 mod overview;
+mod service;
+mod services;
+mod window;
 
-pub(crate) use overview::organization;
+pub(crate) use in_flight::in_flight;
+pub(crate) use latest::latest_deployments;
+pub(crate) use live::{Live, live};
+pub(crate) use overview::{group, organization};
+pub(crate) use service::service;
 
 use crate::app::App;
 use crate::pages::site::{Freshness, Page, Place, Step, escape};
@@ -21,13 +32,11 @@ pub(in crate::delivery) fn group_url(group: &str) -> String {
 }
 
 /// Where a change's page is.
-#[expect(dead_code, reason = "the next pages lead there")]
 pub(in crate::delivery) fn change_url(service: &str, change: &str) -> String {
     format!("/services/{}/changes/{}", escape(service), escape(change))
 }
 
 /// Where a deployment's page is.
-#[expect(dead_code, reason = "the next pages lead there")]
 pub(in crate::delivery) fn deployment_url(service: &str, environment: &str, name: &str) -> String {
     let [service, environment, name] = [service, environment, name].map(escape);
     format!("/services/{service}/deployments/{environment}/{name}")
@@ -73,7 +82,6 @@ impl Shown {
     }
 }
 
-#[expect(dead_code, reason = "the next pages show it")]
 /// The way to a group: the organization and the groups above it, the highest first.
 pub(in crate::delivery) fn trail_of_groups(above: &[String]) -> Vec<Step> {
     let top = Step { url: "/".to_owned(), name: "Organization".to_owned() };

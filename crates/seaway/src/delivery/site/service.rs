@@ -1,0 +1,381 @@
+//! The page of one service.
+
+use super::latest::outcome;
+use super::window::Window;
+use super::{Shown, deployment_url, figures, trail_of_groups};
+use crate::app::App;
+use crate::delivery::api::parameters::Names;
+use crate::delivery::api::{Asked, OrganizationReport, Service, ServiceReport};
+use crate::delivery::page::{charts, course};
+use crate::delivery::store::After;
+use crate::pages::chart::{Chart, count_axis, log_range, time_axis};
+use crate::pages::parts::{
+    Column, Table, chart_figure, estimate_cell, finding_line, nothing, section,
+};
+use crate::pages::site::{Page, Place, escape};
+use crate::pages::words::{LINE, NAME, count, counted, estimate, moment, outside};
+use crate::problem::Problem;
+use axum::extract::{RawQuery, State};
+use maud::{Markup, html};
+use seaway_core::catalog::{Architecture, ClassFilter};
+use seaway_core::delivery::report::Estimate;
+use seaway_core::delivery::view::{ChangeRow, DeploymentRow, Milestone};
+use seaway_core::stats::survival::{Curve, Observation};
+use seaway_core::time::{Time, humanize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The latest changes and deployments that are looked at one by one.
+const CHANGES: i64 = 400;
+const DEPLOYMENTS: i64 = 200;
+/// Deployments in the table behind the time line.
+const LISTED: usize = 50;
+
+/// `GET /services/{service}`.
+pub(crate) async fn service(
+    State(app): State<Arc<App>>,
+    Names(service): Names<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Page, Problem> {
+    let window = Window::of(&app, query.as_deref(), &[]).await?;
+    let now = ServiceReport::of(&app, &service, window.now.clone()).await?;
+    let before = ServiceReport::of(&app, &service, window.before.clone()).await?;
+    let newest = After { at: i64::MAX, key: String::new() };
+    let deployments = app.store.deployments(&service, &newest, DEPLOYMENTS).await?;
+    let deployments: Vec<DeploymentRow> =
+        deployments.iter().filter_map(|kept| serde_json::from_str(&kept.body).ok()).collect();
+    let changes = app.store.changes(&service, &newest, CHANGES).await?;
+    let changes: Vec<ChangeRow> =
+        changes.iter().filter_map(|kept| serde_json::from_str(&kept.body).ok()).collect();
+    let as_of = app.store.newest().await?.unwrap_or(0);
+    let others = architectures(&app, &window, &now).await?;
+    let in_flight = format!("/in-flight?service={}", escape(&service));
+    let known = &now.service;
+    let report = &now.figures.report;
+    let body = html! {
+        header.hero { div.frame {
+            p.eyebrow { "Time to value of a service" (described(known)) }
+            h1 { (outside(known.title.as_deref().unwrap_or(&service), NAME)) }
+            @if let Some(about) = &known.description { p.about { (outside(about, LINE * 2)) } }
+            @if now.basis.approximate_services > 0 {
+                p.note { "Some of its history is assumed, as nobody could read its repository." }
+            }
+            (figures::answer(&window, report, &before.figures.report, &in_flight))
+            (window.form(false))
+        } }
+        main.frame {
+            (section("deployments", "Deployments",
+                "Each dot is one of the latest deployments in production, higher the more changes it carried. Many \
+                 small ones are safer than few big ones.", &timeline(&service, &deployments)))
+            (figures::evidence(&now.figures, &in_flight))
+            (section("size", "Size",
+                "Lines are not known here: Seaway’s server does not read the contents of repositories. The \
+                 number of commits in a change stands for its size.", &sizes(&changes, as_of)))
+            (section("architecture", "Architecture",
+                "The services of the organization by their architecture, in these days.",
+                &by_architecture(known.architecture, &others)))
+            (section("calendar", "Calendar",
+                "Each square is a day with a successful deployment, each column a week from Monday to Sunday.",
+                &course::calendar(&report.flow.calendar)))
+        }
+    };
+    let api = format!("/api/v1/services/{}", escape(&service));
+    let shown = Shown {
+        title: service,
+        place: Place::Elsewhere,
+        trail: trail_of_groups(&known.groups),
+        json: Some(format!("{api}{}", window.query())),
+        body,
+    };
+    shown.page(&app).await
+}
+
+/// What the catalog says of it, for the line above its name.
+fn described(service: &Service) -> Markup {
+    let architecture = service.architecture.map(|it| it.word().to_owned());
+    let runtime = service.runtime.map(|it| it.word().to_owned());
+    let tier = service.tier.map(|it| format!("tier {}", it.number()));
+    let words = [architecture, runtime, tier].into_iter().flatten();
+    let owner = service.group.is_none().then(|| "owned by no group".to_owned());
+    html! { @for word in words.chain(owner) { " · " (word) } }
+}
+
+fn timeline(service: &str, all: &[DeploymentRow]) -> Markup {
+    let rows: Vec<&DeploymentRow> =
+        all.iter().filter(|it| it.production && it.finished_at.is_some()).collect();
+    let linked = rows.iter().filter(|it| it.kind.is_some());
+    let failed = rows.iter().filter(|it| it.failed_by.is_some()).count();
+    if rows.is_empty() {
+        return nothing("Nothing was deployed to production yet.");
+    }
+    let mut carried: Vec<u32> = linked.map(|it| it.changes).collect();
+    carried.sort_unstable();
+    let middle = carried.get(carried.len() / 2).copied().unwrap_or(0);
+    let finding = format!(
+        "Half of the latest {} carried {} or fewer; {} of them failed",
+        counted(rows.len(), "deployment", "deployments"),
+        counted(middle as usize, "change", "changes"),
+        count(failed)
+    );
+    let table = Table {
+        caption: "The latest deployments in production".to_owned(),
+        columns: &[
+            Column::Text("Finished (UTC)"),
+            Column::Text("Deployment"),
+            Column::Number("Changes"),
+            Column::Text("What it was"),
+        ],
+        rows: rows
+            .iter()
+            .take(LISTED)
+            .map(|it| {
+                let url = deployment_url(service, &it.environment, &it.name);
+                vec![
+                    html! { span.nowrap { (moment(it.finished_at.map(Time))) } },
+                    html! { a href=(url) { (outside(&it.name, NAME)) } },
+                    html! { (count(it.changes as usize)) },
+                    html! { (outcome(it)) },
+                ]
+            })
+            .collect(),
+    };
+    let first = rows.last().and_then(|it| it.finished_at);
+    let evidence = format!("n = {} since {} UTC", count(rows.len()), moment(first.map(Time)));
+    chart_figure(&finding, &evidence, &dots(&rows), &table)
+}
+
+fn dots(rows: &[&DeploymentRow]) -> Chart {
+    let trace = |name: &str, color: &str, symbol: &str, of: &dyn Fn(&DeploymentRow) -> bool| {
+        let some: Vec<&&DeploymentRow> = rows.iter().filter(|it| of(it)).collect();
+        let at: Vec<String> = some.iter().map(|it| moment(it.finished_at.map(Time))).collect();
+        let told: Vec<String> = some
+            .iter()
+            .map(|it| counted(it.changes as usize, "change", "changes") + ", " + outcome(it))
+            .collect();
+        (!some.is_empty()).then(|| {
+            json!({
+                "x": at, "y": some.iter().map(|it| it.changes).collect::<Vec<_>>(),
+                "customdata": told, "mode": "markers", "name": name,
+                "marker": { "size": 8, "color": color, "symbol": symbol },
+                "hovertemplate": "%{x} UTC<br>%{customdata}<extra></extra>",
+            })
+        })
+    };
+    let has_failed = |it: &DeploymentRow| it.failed_by.is_some();
+    let is_linked = |it: &DeploymentRow| it.kind.is_some();
+    let traces: Vec<Value> = [
+        trace("went well", "--accent", "circle", &|it| is_linked(it) && !has_failed(it)),
+        trace("failed", "--second", "x", &has_failed),
+        trace("did not become live, or of an unknown revision", "--muted", "circle-open", &|it| {
+            !is_linked(it) && !has_failed(it)
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    Chart {
+        height: 300,
+        traces,
+        layout: json!({
+            "xaxis": { "type": "date", "title": { "text": "Finished (UTC)" } },
+            "yaxis": { "title": { "text": "Changes carried" }, "rangemode": "tozero" },
+            "showlegend": true,
+            "margin": { "t": 30 },
+        }),
+        narrow: json!({}),
+    }
+}
+
+/// Small changes against large ones, of the latest ones.
+fn sizes(changes: &[ChangeRow], as_of: i64) -> Markup {
+    let measured: Vec<&ChangeRow> = changes.iter().filter(|it| it.is_measured()).collect();
+    let single = |it: &&&ChangeRow| it.commits <= 1;
+    let (small, large): (Vec<&ChangeRow>, Vec<&ChangeRow>) =
+        measured.iter().partition(|it| single(&it));
+    if small.is_empty() || large.is_empty() {
+        return nothing(
+            "The latest changes are all of one size: of one commit each, or all of more.",
+        );
+    }
+    let observed = |some: &[&ChangeRow]| -> Vec<Observation> {
+        some.iter().filter_map(|it| observation(it, as_of)).collect()
+    };
+    let groups = [("one commit", observed(&small)), ("two commits or more", observed(&large))];
+    let spreads = groups.map(|(name, seen)| (name, Spread::of(&seen)));
+    let finding = match (spreads[0].1.p50.seconds, spreads[1].1.p50.seconds) {
+        (Some(small), Some(large)) => format!(
+            "Changes of one commit take {}, larger ones {}, at the median",
+            humanize(small),
+            humanize(large)
+        ),
+        _ => "The median of one of the sizes is not reached yet".to_owned(),
+    };
+    let table = Table {
+        caption: "Time to value by size".to_owned(),
+        columns: &[
+            Column::Text("Size"),
+            Column::Number("n"),
+            Column::Number("Waiting"),
+            Column::Number("p50"),
+            Column::Number("p85"),
+        ],
+        rows: spreads
+            .iter()
+            .map(|(name, it)| {
+                vec![
+                    html! { (name) },
+                    html! { (count(it.n)) },
+                    html! { (count(it.waiting)) },
+                    estimate_cell(&it.p50),
+                    estimate_cell(&it.p85),
+                ]
+            })
+            .collect(),
+    };
+    let evidence =
+        format!("Of the latest {} on the mainline", counted(measured.len(), "change", "changes"));
+    match size_chart(&measured) {
+        Some(chart) => chart_figure(&finding, &evidence, &chart, &table),
+        None => html! { (finding_line(&finding, &evidence)) (table.markup()) },
+    }
+}
+
+/// The quantiles of some changes.
+struct Spread {
+    n: usize,
+    waiting: usize,
+    p50: Estimate,
+    p85: Estimate,
+}
+
+impl Spread {
+    fn of(seen: &[Observation]) -> Self {
+        let curve = Curve::of(seen.iter().copied()).until_exhausted();
+        let estimate = |p| {
+            let quantile = curve.quantile(p);
+            Estimate { seconds: quantile.estimate, low: quantile.low, high: quantile.high }
+        };
+        let n = seen.iter().filter(|it| it.event).count();
+        Self { n, waiting: seen.len() - n, p50: estimate(0.5), p85: estimate(0.85) }
+    }
+}
+
+fn observation(change: &ChangeRow, as_of: i64) -> Option<Observation> {
+    let start = change.milestones.start()?;
+    let deployed = change.milestones.get(Milestone::Deployed);
+    let time = deployed.unwrap_or(as_of).saturating_sub(start).max(0);
+    Some(Observation { entry: 0, time, event: deployed.is_some() })
+}
+
+fn size_chart(changes: &[&ChangeRow]) -> Option<Chart> {
+    let points: Vec<(f64, f64)> = changes
+        .iter()
+        .filter_map(|it| {
+            let seen = observation(it, 0).filter(|seen| seen.event)?;
+            Some((f64::from(it.commits.max(1)), seen.time.max(1) as f64))
+        })
+        .collect();
+    let (xs, ys): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
+    let (sizes, times) = (log_range(xs.iter().copied())?, log_range(ys.iter().copied())?);
+    let told: Vec<String> = xs
+        .iter()
+        .zip(&ys)
+        .map(|(x, y)| format!("{}, {}", counted(*x as usize, "commit", "commits"), humanize(*y)))
+        .collect();
+    let trace = json!({
+        "x": xs, "y": ys, "customdata": told, "mode": "markers", "name": "a change",
+        "marker": { "size": 6, "color": "--accent-dots" },
+        "hovertemplate": "%{customdata}<extra></extra>",
+    });
+    Some(Chart {
+        height: 320,
+        traces: vec![trace],
+        layout: json!({
+            "xaxis": count_axis("Commits (log scale)", sizes),
+            "yaxis": time_axis("Time to value (log scale)", times),
+        }),
+        narrow: json!({}),
+    })
+}
+
+/// A row of the comparison: a name, and the figures of its services.
+struct Kind {
+    architecture: Option<Architecture>,
+    name: String,
+    n: usize,
+    waiting: usize,
+    p50: Estimate,
+    p85: Estimate,
+}
+
+/// This service, and all services of each architecture, in the days of the page.
+async fn architectures(
+    app: &App,
+    window: &Window,
+    own: &ServiceReport,
+) -> Result<Vec<Kind>, Problem> {
+    let kind =
+        |architecture, name: String, value: &seaway_core::delivery::report::TimeToValue| Kind {
+            architecture,
+            name,
+            n: value.n,
+            waiting: value.waiting,
+            p50: value.p50,
+            p85: value.p85,
+        };
+    let mut kinds = vec![kind(None, "this service".to_owned(), &own.figures.report.time_to_value)];
+    for (word, architecture) in Architecture::WORDS {
+        let mut filter = ClassFilter::default();
+        filter.architectures.insert(Some(architecture));
+        let asked = Asked { filter, ..window.now.clone() };
+        let all = OrganizationReport::of(app, asked).await?;
+        if all.basis.services > 0 {
+            let value = &all.figures.report.time_to_value;
+            kinds.push(kind(Some(architecture), format!("all of {word}"), value));
+        }
+    }
+    Ok(kinds)
+}
+
+fn by_architecture(own: Option<Architecture>, kinds: &[Kind]) -> Markup {
+    if kinds.len() < 2 {
+        return nothing("The catalog does not tell the architecture of any service.");
+    }
+    let same = kinds.iter().find(|it| own.is_some() && it.architecture == own);
+    let finding = match (own, same) {
+        (Some(own), Some(same)) => format!(
+            "This service is a {}: half of its changes take {}, those of all such services {}",
+            own.word(),
+            estimate(&kinds[0].p50),
+            estimate(&same.p50)
+        ),
+        _ => "The catalog does not tell the architecture of this service".to_owned(),
+    };
+    let named: Vec<_> = kinds.iter().map(|it| (it.name.clone(), &it.p50, &it.p85)).collect();
+    let table = Table {
+        caption: "Time to value by architecture".to_owned(),
+        columns: &[
+            Column::Text("Services"),
+            Column::Number("n"),
+            Column::Number("Waiting"),
+            Column::Number("p50"),
+            Column::Number("p85"),
+        ],
+        rows: kinds
+            .iter()
+            .map(|it| {
+                vec![
+                    html! { (it.name) },
+                    html! { (count(it.n)) },
+                    html! { (count(it.waiting)) },
+                    estimate_cell(&it.p50),
+                    estimate_cell(&it.p85),
+                ]
+            })
+            .collect(),
+    };
+    match charts::groups(&named, "Time to value (log scale)") {
+        Some(chart) => chart_figure(&finding, "", &chart, &table),
+        None => html! { (finding_line(&finding, "")) (table.markup()) },
+    }
+}
