@@ -20,6 +20,7 @@ mod measure_files;
 mod metrics;
 mod mirrors;
 mod pages_frame;
+mod pages_overview;
 mod serve_docs;
 mod serve_hostile;
 mod serve_lang;

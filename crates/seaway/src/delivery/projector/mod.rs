@@ -22,10 +22,11 @@ mod settle;
 mod store;
 #[cfg(test)]
 mod tests;
+mod views;
 
 pub(crate) use parts::{Parts, merge};
 pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
-pub(crate) use store::VIEWS;
+pub(crate) use views::VIEWS;
 
 use crate::error::Error;
 use crate::ledger::{Database, Ledger, Turn, migrate};

@@ -145,10 +145,11 @@ fn waits(waits: &Waits) -> Markup {
     let rows = waits.stages.iter().filter(|it| it.seconds > 0).map(|it| {
         let share = it.seconds as f64 / all as f64;
         vec![
-            html! { (stage(it.to)) },
+            html! { span.nowrap { (stage(it.to)) } },
             html! { (hours(it.hours_per_week)) },
             html! { (percent(share)) " " span.in-cell { (share_bar(share, None, None)) } },
             estimate_cell(&it.p50_without),
+            html! { (sooner(&waits.p50, &it.p50_without)) },
         ]
     });
     let table = Table {
@@ -158,6 +159,7 @@ fn waits(waits: &Waits) -> Markup {
             Column::Number("Hours lost a week"),
             Column::Number("Of all time"),
             Column::Number("p50 without it"),
+            Column::Number("Sooner by"),
         ],
         rows: rows.collect(),
     };
@@ -176,6 +178,12 @@ fn waits(waits: &Waits) -> Markup {
         decimal(waits.weeks)
     );
     html! { (finding_line(&finding, &evidence)) (table.markup()) }
+}
+
+/// How much sooner half of the changes would be there.
+fn sooner(now: &Estimate, without: &Estimate) -> String {
+    let gain = now.seconds.zip(without.seconds).map(|(now, without)| (now - without).max(0.0));
+    gain.map_or_else(|| "not known".to_owned(), humanize)
 }
 
 fn hours(hours: Option<f64>) -> String {
@@ -250,6 +258,7 @@ fn ages(report: &Report, in_flight: &str) -> Markup {
     };
     let waiting = counted(flow.waiting, "change waits", "changes wait");
     let finding = match flow.waiting_age_p50 {
+        Some(age) if flow.waiting == 1 => format!("{waiting}, for {}", humanize(age as f64)),
         Some(age) => format!("{waiting}, half of them longer than {}", humanize(age as f64)),
         None => waiting,
     };

@@ -1,6 +1,6 @@
 //! All waiting changes, oldest first.
 
-use super::{Shown, change_url, group_url, service_url, with_query};
+use super::{Shown, change_url, chosen, group_url, service_url, with_query};
 use crate::app::App;
 use crate::delivery::api::filter::{FILTERS, Wanted};
 use crate::delivery::api::parameters::Parameters;
@@ -26,7 +26,7 @@ pub(crate) async fn in_flight(
     RawQuery(query): RawQuery,
 ) -> Result<Page, Problem> {
     let allowed = [&FILTERS[..], &["service", "group", "after"]].concat();
-    let parameters = Parameters::of(query.as_deref(), &allowed)?;
+    let parameters = Parameters::of(chosen(query.as_deref()).as_deref(), &allowed)?;
     parameters.wait(&app).await?;
     let first = After { at: i64::MIN, key: String::new() };
     let is_first = parameters.text("after").is_none();

@@ -50,6 +50,12 @@ pub(in crate::delivery) fn with_query(path: &str, query: Option<&str>) -> String
     }
 }
 
+/// A query without what nobody has chosen: a form sends that with no value.
+pub(in crate::delivery) fn chosen(query: Option<&str>) -> Option<String> {
+    let parts = query?.split('&').filter(|part| !part.is_empty() && !part.ends_with('='));
+    Some(parts.collect::<Vec<_>>().join("&"))
+}
+
 /// How far the views have come.
 pub(in crate::delivery) async fn freshness(app: &App) -> Result<Freshness, Problem> {
     let settled = app.progress.borrow().settled;

@@ -120,7 +120,7 @@ impl Scope<'_> {
                     }
                 }
                 h1 { (outside(self.title, NAME)) }
-                @if let Some(about) = self.about { p.about { (outside(about, LINE * 2)) } }
+                @if let Some(about) = self.about { p.description { (outside(about, LINE * 2)) } }
                 (figures::answer(window, &now.report, &before.report, &in_flight))
                 (window.form(true))
             } }

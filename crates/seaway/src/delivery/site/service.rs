@@ -56,7 +56,7 @@ pub(crate) async fn service(
         header.hero { div.frame {
             p.eyebrow { "Time to value of a service" (described(known)) }
             h1 { (outside(known.title.as_deref().unwrap_or(&service), NAME)) }
-            @if let Some(about) = &known.description { p.about { (outside(about, LINE * 2)) } }
+            @if let Some(about) = &known.description { p.description { (outside(about, LINE * 2)) } }
             @if now.basis.approximate_services > 0 {
                 p.note { "Some of its history is assumed, as nobody could read its repository." }
             }

@@ -10,7 +10,7 @@ use crate::pages::parts::{Column, Table, estimate_cell};
 use crate::pages::words::{NAME, count, outside};
 use crate::problem::Problem;
 use maud::{Markup, html};
-use seaway_core::delivery::rollup::{self, Question, Report, Scope, ScopeKind};
+use seaway_core::delivery::rollup::{self, Brief, Question, Scope, ScopeKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const ORDERS: [(&str, &str, ServiceOrder); 3] = [
 
 /// A page of services.
 pub(super) struct Services {
-    rows: Vec<(String, Report)>,
+    rows: Vec<(String, Brief)>,
     sort: &'static str,
     page: i64,
     has_more: bool,
@@ -64,13 +64,12 @@ impl Services {
         };
         let has_more = names.len() as i64 > ROWS;
         names.truncate(ROWS as usize);
-        let rows = reports(app, names, window).await?;
+        let rows = briefs(app, names, window).await?;
         Ok(Self { rows, sort, page, has_more })
     }
 
     pub(super) fn markup(&self, window: &Window) -> Markup {
-        let rows = self.rows.iter().map(|(service, report)| {
-            let value = &report.time_to_value;
+        let rows = self.rows.iter().map(|(service, value)| {
             let url = format!("{}{}", service_url(service), window.query());
             vec![
                 html! { a href=(url) { (outside(service, NAME)) } },
@@ -78,7 +77,7 @@ impl Services {
                         @else { (estimate_cell(&value.p50)) } },
                 html! { (count(value.n)) },
                 html! { (count(value.waiting)) },
-                html! { (count(report.flow.deployments)) },
+                html! { (count(value.deployments)) },
             ]
         });
         let table = Table {
@@ -111,12 +110,12 @@ impl Services {
     }
 }
 
-/// The figures of some services in the days of a page, without their trend.
-async fn reports(
+/// The figures of some services in the days of a page.
+async fn briefs(
     app: &App,
     names: Vec<String>,
     window: &Window,
-) -> Result<Vec<(String, Report)>, Problem> {
+) -> Result<Vec<(String, Brief)>, Problem> {
     let (since, until) = (window.now.since, window.now.until);
     let as_of = app.store.newest().await?.unwrap_or(0);
     let scopes: Vec<String> = names.iter().map(|it| scope_of_service(it)).collect();
@@ -130,7 +129,7 @@ async fn reports(
     }
     let days = Arc::clone(&app.days);
     let work = move || {
-        let report = |name: String| {
+        let brief = |name: String| {
             let rows = by_scope.remove(&scope_of_service(&name)).unwrap_or_default();
             let question = Question {
                 scope: Scope { kind: ScopeKind::Service, name: name.clone() },
@@ -141,9 +140,9 @@ async fn reports(
                 first_deployment: None,
                 knows_incidents: false,
             };
-            Some((name, rollup::report(question, merge(&rows, &[])?)))
+            Some((name, rollup::brief(&question, &merge(&rows, &[])?)))
         };
-        names.into_iter().map(report).collect::<Option<Vec<_>>>()
+        names.into_iter().map(brief).collect::<Option<Vec<_>>>()
     };
     tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
         tracing::error!("a summary of the views cannot be read");

@@ -1,5 +1,6 @@
 //! The days that a page is about, and those that it compares them with.
 
+use super::chosen;
 use crate::app::App;
 use crate::delivery::api::Asked;
 use crate::delivery::api::filter::FILTERS;
@@ -32,7 +33,7 @@ impl Window {
         query: Option<&str>,
         others: &[&str],
     ) -> Result<Self, Problem> {
-        let mut now = Asked::of(app, query, others).await?;
+        let mut now = Asked::of(app, chosen(query).as_deref(), others).await?;
         let newest = app.store.newest().await?.unwrap_or(0);
         let end = now.until.unwrap_or(app.days.of(newest).next());
         let since = now.since.unwrap_or(Day(end.0.saturating_sub(DAYS)));

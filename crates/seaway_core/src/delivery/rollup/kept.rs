@@ -3,6 +3,8 @@
 
 use super::build::{Input, build, stock_days};
 use super::model::{Report, Scope};
+use super::tally::{Lives, count};
+use crate::delivery::report::{Estimate, Spread};
 use crate::delivery::summary::{Count, Day, DaySummary, Days, OpenChange, OpenKind, Stock};
 use crate::stats::histogram::Histogram;
 use std::collections::BTreeMap;
@@ -56,6 +58,51 @@ pub fn report(question: Question<'_>, mut summaries: BTreeMap<Day, DaySummary>) 
     };
     input.stock = &stock;
     build(&input, summaries)
+}
+
+/// What a row of a list tells of a scope: as a [`Report`] has it, for a small part of its cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Brief {
+    /// Delivered changes.
+    pub n: usize,
+    /// Changes that wait at the end.
+    pub waiting: usize,
+    /// The median time to value.
+    pub p50: Estimate,
+    /// Successful deployments in production of revisions that are known.
+    pub deployments: usize,
+}
+
+/// Tells in brief what [`report`] tells at length, from the same summaries.
+#[must_use]
+pub fn brief(question: &Question<'_>, summaries: &BTreeMap<Day, DaySummary>) -> Brief {
+    let &Question { since, until, as_of, days, .. } = question;
+    let start = since.map(|since| days.start(since));
+    if start.is_some_and(|start| start > as_of) {
+        return Brief { n: 0, waiting: 0, p50: Estimate::default(), deployments: 0 };
+    }
+    let open: Vec<(OpenChange, i64)> =
+        summaries.values().flat_map(|summary| summary.open.iter()).collect();
+    let stock = |day: Day| {
+        let mut ages = stock_at(&open, days.start(day)).ages;
+        summaries.get(&day).iter().for_each(|summary| ages.merge(&summary.waiting));
+        ages
+    };
+    let waits = match until.filter(|&until| days.start(until) <= as_of) {
+        Some(until) => stock(until),
+        None => stock_at(&open, as_of).ages,
+    };
+    let mut lives = Lives::since(start, since.map(stock).as_ref());
+    let mut deployments = 0;
+    for (&day, summary) in summaries {
+        let after = until.is_some_and(|until| until <= day);
+        if !after && since.is_none_or(|since| since <= day) {
+            lives.add(days.start(day), summary);
+            deployments += count(summary.deployments());
+        }
+    }
+    let Spread { n, waiting, p50, .. } = lives.spread(&waits);
+    Brief { n, waiting, p50, deployments }
 }
 
 /// What of the open changes waited at a moment.

@@ -34,7 +34,7 @@ mod waits;
 
 pub use build::{Input, build};
 pub use compare::{Compared, Difference, Part, difference};
-pub use kept::{Question, report};
+pub use kept::{Brief, Question, brief, report};
 pub use model::{Flow, Report, Rework, Scope, ScopeKind, Span, Stage};
 pub use waits::{Wait, Waits, waits};
 

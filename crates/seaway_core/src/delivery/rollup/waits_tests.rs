@@ -1,6 +1,6 @@
 //! What the summaries tell of waits, against each change looked at by itself.
 
-use super::{Question, Scope, ScopeKind, Waits, waits};
+use super::{Question, Scope, ScopeKind, Waits, brief, report, waits};
 use crate::delivery::summary::fixture::{T, TODAY, ZONES, change, services};
 use crate::delivery::summary::{Day, STAGES, day_summaries};
 use crate::delivery::view::{ChangeRow, Milestone, Milestones, ServiceView};
@@ -101,6 +101,38 @@ proptest! {
         prop_assert!(told.stages.is_sorted_by(|a, b| a.seconds >= b.seconds));
         let all: i64 = told.stages.iter().map(|it| it.seconds).sum();
         prop_assert_eq!(all, changes.iter().map(|it| whole(it).0).sum::<i64>());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// What is told in brief is what is told at length.
+    #[test]
+    fn a_brief_is_its_report(
+        view in services(20),
+        zone in 0..3_usize,
+        since in prop::option::of(0..90_i32),
+        until in prop::option::of(0..90_i32),
+        as_of in prop_oneof![Just(AS_OF), T..T + 60 * DAY],
+    ) {
+        let days = &ZONES[zone];
+        let question = Question {
+            scope: Scope { kind: ScopeKind::Organization, name: String::new() },
+            since: since.map(|day| Day(TODAY.0 + day)),
+            until: until.map(|day| Day(TODAY.0 + day)),
+            as_of,
+            days,
+            first_deployment: None,
+            knows_incidents: true,
+        };
+        prop_assume!(since.zip(until).is_none_or(|(since, until)| since < until));
+        let summaries = day_summaries(&view, days);
+        let told = brief(&question, &summaries);
+        let long = report(question, summaries);
+        let value = &long.time_to_value;
+        prop_assert_eq!((told.n, told.waiting, told.p50), (value.n, value.waiting, value.p50));
+        prop_assert_eq!(told.deployments, long.flow.deployments);
     }
 }
 
