@@ -49,7 +49,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/services/{service}", get(delivery::site::service))
         .route("/in-flight", get(delivery::site::in_flight))
         .route("/live", get(delivery::site::live))
-        .route("/live/deployments", get(delivery::site::latest_deployments));
+        .route("/live/deployments", get(delivery::site::latest_deployments))
+        .route("/services/{service}/changes/{change}", get(delivery::site::change))
+        .route(
+            "/services/{service}/deployments/{environment}/{name}",
+            get(delivery::site::deployment),
+        )
+        .route("/compare", get(delivery::site::compare))
+        .route("/quality", get(delivery::site::quality))
+        .route("/search", get(delivery::site::search));
     let all = Router::new()
         .merge(taking_in)
         .nest("/api/v1", compressed(reports))

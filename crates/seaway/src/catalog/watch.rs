@@ -31,6 +31,13 @@ pub(crate) struct State {
     notes: Vec<Problem>,
 }
 
+impl State {
+    /// Why the files do not count, or else what to know of them, for people.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.problems.iter().chain(&self.notes).map(ToString::to_string).collect()
+    }
+}
+
 /// How all sources look, or why it cannot be told.
 type Look = Result<Vec<Fingerprint>, Vec<Problem>>;
 

@@ -425,6 +425,19 @@ impl Store {
         Ok(rows.into_iter().map(kept).collect())
     }
 
+    /// The environment that a service has a deployment of this name in: one that customers use, if
+    /// there are several.
+    pub(crate) async fn environment_of(
+        &self,
+        service: &str,
+        name: &str,
+    ) -> Result<Option<String>, Error> {
+        let sql = "SELECT environment FROM deployments WHERE service = $1 AND name = $2 \
+                   ORDER BY production DESC, environment LIMIT 1";
+        let rows: Vec<(String,)> = self.rows(sql, &[service, name]).await?;
+        Ok(rows.into_iter().next().map(|row| row.0))
+    }
+
     /// Deployments of a service that finished after a moment, the first ones.
     pub(crate) async fn deployments_since(
         &self,

@@ -93,7 +93,7 @@ pub(in crate::delivery) struct Comparison {
     /// The day after the last one; `None`: until now.
     pub(in crate::delivery) until: Option<String>,
     pub(in crate::delivery) as_of: Time,
-    filter: Told,
+    pub(in crate::delivery) filter: Told,
     pub(in crate::delivery) parts: Vec<ComparedPart>,
     /// Sets that were left out, as only so many are compared.
     pub(in crate::delivery) left_out: usize,

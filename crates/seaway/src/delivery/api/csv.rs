@@ -40,7 +40,7 @@ impl Parameters {
     }
 
     /// The query of the page that begins after a row.
-    fn next(&self, after: &str) -> String {
+    pub(in crate::delivery) fn next(&self, after: &str) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let mut query = format!("?after={}", encoded(after));
         for (name, values) in self.all().filter(|(name, _)| !["after", "position"].contains(name)) {

@@ -25,6 +25,15 @@ pub(in crate::delivery) struct Told {
 }
 
 impl Told {
+    /// The values of each parameter.
+    pub(in crate::delivery) fn values(&self) -> [(&'static str, Vec<&str>); 3] {
+        [
+            ("architecture", self.architecture.clone()),
+            ("runtime", self.runtime.clone()),
+            ("tier", self.tier.iter().map(String::as_str).collect()),
+        ]
+    }
+
     pub(in crate::delivery) fn of(filter: &ClassFilter) -> Self {
         let architectures = filter.architectures.iter();
         let tier = |tier: &Option<Tier>| {

@@ -15,8 +15,11 @@ mod rows;
 mod search;
 
 pub(crate) use compare::compare;
-pub(in crate::delivery) use compare::{By, Comparison, PARTS_MAX};
-pub(in crate::delivery) use quality::{Findings, Quality};
+pub(in crate::delivery) use compare::{By, ComparedPart, Comparison, PARTS_MAX};
+pub(in crate::delivery) use parameters::Names;
+pub(in crate::delivery) use quality::{
+    Arrivals, Finding, FindingCount, Findings, Malformed, Quality, message as finding_message,
+};
 pub(crate) use quality::{findings, quality};
 pub(in crate::delivery) use reports::{
     Asked, Figures, Group, GroupReport, OrganizationReport, Service, ServiceReport, groups_of,
@@ -28,7 +31,7 @@ pub(in crate::delivery) use rows::{
 };
 pub(crate) use rows::{change, changes, deployment, deployments, incidents, waiting};
 pub(crate) use search::search;
-pub(in crate::delivery) use search::{FOUND_MAX, Found, LOOKED_AT};
+pub(in crate::delivery) use search::{FOUND_MAX, Found, LOOKED_AT, Titled};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -36,7 +39,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use parameters::Parameters;
+pub(in crate::delivery) use parameters::Parameters;
 use serde::Serialize;
 use std::sync::Arc;
 

@@ -1,18 +1,28 @@
 //! The pages of delivery: one file a page, and what they share.
 
+mod change;
+mod compare;
+mod deployment;
 mod figures;
 mod in_flight;
 mod latest;
 mod live;
 mod overview;
+mod quality;
+mod search;
 mod service;
 mod services;
 mod window;
 
+pub(crate) use change::change;
+pub(crate) use compare::compare;
+pub(crate) use deployment::deployment;
 pub(crate) use in_flight::in_flight;
 pub(crate) use latest::latest_deployments;
 pub(crate) use live::{Live, live};
 pub(crate) use overview::{group, organization};
+pub(crate) use quality::quality;
+pub(crate) use search::search;
 pub(crate) use service::service;
 
 use crate::app::App;
@@ -40,6 +50,28 @@ pub(in crate::delivery) fn change_url(service: &str, change: &str) -> String {
 pub(in crate::delivery) fn deployment_url(service: &str, environment: &str, name: &str) -> String {
     let [service, environment, name] = [service, environment, name].map(escape);
     format!("/services/{service}/deployments/{environment}/{name}")
+}
+
+/// Where people see a commit or a pull request of a repository: on the forges whose URLs are known.
+pub(in crate::delivery) fn forge_url(
+    repository: Option<&str>,
+    what: &str,
+    name: &str,
+) -> Option<String> {
+    let repository = repository?;
+    let path: Vec<String> = repository.split('/').map(escape).collect();
+    let (path, name) = (path.join("/"), escape(name));
+    match (repository.split('/').next(), what) {
+        (Some("github.com"), _) => Some(format!("https://{path}/{what}/{name}")),
+        (Some("gitlab.com"), "pull") => Some(format!("https://{path}/-/merge_requests/{name}")),
+        (Some("gitlab.com"), _) => Some(format!("https://{path}/-/{what}/{name}")),
+        _ => None,
+    }
+}
+
+/// The way to the organization.
+pub(in crate::delivery) fn top() -> Step {
+    Step { url: "/".to_owned(), name: "Organization".to_owned() }
 }
 
 /// A URL with the query that was asked for, if there is one.
@@ -90,8 +122,7 @@ impl Shown {
 
 /// The way to a group: the organization and the groups above it, the highest first.
 pub(in crate::delivery) fn trail_of_groups(above: &[String]) -> Vec<Step> {
-    let top = Step { url: "/".to_owned(), name: "Organization".to_owned() };
     let groups = above.iter().rev();
     let groups = groups.map(|group| Step { url: group_url(group), name: group.clone() });
-    std::iter::once(top).chain(groups).collect()
+    std::iter::once(top()).chain(groups).collect()
 }

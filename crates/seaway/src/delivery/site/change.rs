@@ -1,0 +1,274 @@
+//! One change's journey, milestone by milestone.
+
+use super::{Shown, change_url, deployment_url, forge_url, service_url, top};
+use crate::app::App;
+use crate::delivery::api::{Carried, Change, Names, Parameters, known_change};
+use crate::pages::parts::{Column, Table, figure, nothing, section};
+use crate::pages::site::{Page, Place, Step};
+use crate::pages::words::{HASH, LINE, NAME, clean, counted, moment, outside, percent, unbroken};
+use crate::problem::Problem;
+use axum::extract::{RawQuery, State};
+use maud::{Markup, html};
+use seaway_core::delivery::measured::Status;
+use seaway_core::delivery::view::Milestone;
+use seaway_core::time::{Time, humanize};
+use std::sync::Arc;
+
+/// The height of a stage in the picture, in pixels.
+const ROW: usize = 44;
+
+/// A stage of the journey, or the wait at its end.
+struct Leg {
+    from: &'static str,
+    /// `None`: it goes on.
+    to: Option<&'static str>,
+    start: i64,
+    seconds: i64,
+}
+
+impl Leg {
+    fn name(&self) -> String {
+        format!("{} → {}", self.from, self.to.unwrap_or("now"))
+    }
+
+    /// What the change waits for while it is in it.
+    fn waits_for(&self) -> &'static str {
+        match self.to {
+            Some("opened") => "its pull request being opened",
+            Some("reviewed") => "its first review",
+            Some("approved") => "its approval",
+            Some("merged") => "its merge",
+            Some("built") => "a build",
+            Some("deployed") => "a deployment",
+            _ => match self.from {
+                "merged" | "built" => "a deployment",
+                "deployed" => "nothing",
+                _ => "its merge",
+            },
+        }
+    }
+}
+
+/// `GET /services/{service}/changes/{change}`.
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    Names((service, change)): Names<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Page, Problem> {
+    Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
+    let value = known_change(&app, &service, &change).await?;
+    let repository = app.store.service(&service).await?.and_then(|row| row.repository);
+    let as_of = app.store.newest().await?.unwrap_or(0);
+    let deployment = match &value.deployment {
+        Some(name) => carrier(&app, &service, name).await?,
+        None => None,
+    };
+    let legs = legs(&value, as_of);
+    let body = html! {
+        header.hero { div.frame {
+            p.eyebrow { "A change of " a href=(service_url(&service)) { (outside(&service, NAME)) } }
+            h1 { (outside(&value.subject, LINE)) }
+            div.median { (answer(&value, &legs)) }
+        } }
+        main.frame {
+            (section("journey", "Journey", "Each stage from its first to its last moment. They add up to the \
+                whole time.", &journey(&value, &legs)))
+            (section("facts", "The change", "What is known of it.", &facts(&value, repository.as_deref())))
+            (section("delivery", "Delivery", "The deployment that brought it to customers, and stayed.",
+                &delivery(&value, deployment.as_ref())))
+        }
+    };
+    let shown = Shown {
+        title: clean(&value.change, HASH),
+        place: Place::Elsewhere,
+        trail: vec![top(), Step { url: service_url(&service), name: service.clone() }],
+        json: Some(format!("/api/v1{}", change_url(&service, &change))),
+        body,
+    };
+    shown.page(&app).await
+}
+
+/// The deployment of a name in production: customers only see one there.
+async fn carrier(app: &App, service: &str, name: &str) -> Result<Option<Carried>, Problem> {
+    let Some(environment) = app.store.environment_of(service, name).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Carried::of(app, [service, &environment, name]).await?))
+}
+
+/// The stages, and what goes on at `as_of`.
+fn legs(value: &Change, as_of: i64) -> Vec<Leg> {
+    let known = Milestone::ALL
+        .into_iter()
+        .filter_map(|it| Some((it.name(), value.milestones.get(it.name())?.0)));
+    let known: Vec<(&'static str, i64)> = known.collect();
+    let mut legs: Vec<Leg> = known
+        .windows(2)
+        .filter_map(|pair| match pair {
+            &[(from, start), (to, end)] => {
+                Some(Leg { from, to: Some(to), start, seconds: end.saturating_sub(start) })
+            }
+            _ => None,
+        })
+        .collect();
+    if let Some(&(from, start)) = known.last().filter(|_| value.status == Status::Waiting) {
+        legs.push(Leg { from, to: None, start, seconds: as_of.saturating_sub(start).max(0) });
+    }
+    legs
+}
+
+fn answer(value: &Change, legs: &[Leg]) -> Markup {
+    let whole: i64 = legs.iter().map(|leg| leg.seconds).sum();
+    let whole = humanize(whole as f64);
+    html! {
+        @match value.status {
+            Status::Delivered => {
+                p.lead { "It took from its first commit to customers" }
+                p.big { (unbroken(&whole)) }
+            }
+            Status::Waiting => {
+                p.lead { "It has not reached customers yet, and is so old" }
+                p.big { (unbroken(&whole)) }
+            }
+            Status::Rework => {
+                p.lead { @if value.reverts { "It takes another change back" } @else { "It was taken back" } }
+                p.big.long { "Rework" }
+            }
+            Status::Baseline => {
+                p.lead { "It was there before the first deployment that is known" }
+                p.big.long { "Not measured" }
+            }
+        }
+        @if let Some(longest) = longest(legs) {
+            p.evidence { "Most of the time it waited for " (longest.waits_for()) ": "
+                (unbroken(&humanize(longest.seconds as f64))) " from " (longest.from) " on." }
+        }
+    }
+}
+
+fn longest(legs: &[Leg]) -> Option<&Leg> {
+    legs.iter().max_by_key(|leg| leg.seconds).filter(|leg| leg.seconds > 0)
+}
+
+fn journey(value: &Change, legs: &[Leg]) -> Markup {
+    if legs.is_empty() {
+        return nothing("Too few of its moments are known for a journey.");
+    }
+    let whole: i64 = legs.iter().map(|leg| leg.seconds).sum();
+    let share = |leg: &Leg| (whole > 0).then(|| leg.seconds as f64 / whole as f64);
+    let rows = legs.iter().map(|leg| {
+        let until = leg.to.map(|_| Time(leg.start.saturating_add(leg.seconds)));
+        vec![
+            html! { (leg.name()) },
+            html! { (moment(Some(Time(leg.start)))) },
+            html! { @match until { Some(until) => (moment(Some(until))), None => "goes on" } },
+            html! { (unbroken(&humanize(leg.seconds as f64))) },
+            html! { (share(leg).map_or_else(|| "–".to_owned(), percent)) },
+            html! { (leg.waits_for()) },
+        ]
+    });
+    let table = Table {
+        caption: "The stages of the journey, times in UTC".to_owned(),
+        columns: &[
+            Column::Text("Stage"),
+            Column::Text("From"),
+            Column::Text("To"),
+            Column::Number("Took"),
+            Column::Number("Share"),
+            Column::Text("Waited for"),
+        ],
+        rows: rows.collect(),
+    };
+    let finding = match longest(legs) {
+        Some(leg) => format!(
+            "{} of {} went by between {}",
+            share(leg).map_or_else(|| "All".to_owned(), percent),
+            humanize(whole as f64),
+            leg.name().replace(" → ", " and ")
+        ),
+        None => "It went through at once".to_owned(),
+    };
+    let mut evidence = counted(legs.len(), "stage is", "stages are") + " known";
+    if !value.moved.is_empty() {
+        let moved: Vec<&str> = value.moved.iter().map(|it| it.name()).collect();
+        evidence.push_str(&format!(
+            "; told to be before the milestone that it follows, and moved up to it: {}",
+            moved.join(", ")
+        ));
+    }
+    html! {
+        (figure(&finding, &evidence, &picture(legs, whole, &finding), &table))
+        @if value.approximate {
+            p.note { "Nobody could read the repository, so what the change consists of is assumed." }
+        }
+    }
+}
+
+/// A bar for each stage, over the whole time. Its width follows the page's, and its words do not.
+fn picture(legs: &[Leg], whole: i64, name: &str) -> Markup {
+    let mut passed = 0_i64;
+    let at = |seconds: i64| 100.0 * seconds as f64 / whole.max(1) as f64;
+    let bars = legs.iter().enumerate().map(|(i, leg)| {
+        let (from, width) = (at(passed).min(99.4), at(leg.seconds).max(0.6));
+        passed = passed.saturating_add(leg.seconds);
+        (i * ROW, leg, from, width.min(100.0 - from))
+    });
+    let bars: Vec<_> = bars.collect();
+    html! {
+        svg.journey width="100%" height=(legs.len() * ROW) role="img" aria-label=(name) {
+            @for (y, leg, from, width) in bars {
+                text x="0" y=(y + 15) { (leg.name()) }
+                text.took x="100%" y=(y + 15) text-anchor="end" { (humanize(leg.seconds as f64)) }
+                rect.ground x="0" y=(y + 22) width="100%" height="10" rx="2" {}
+                rect.leg.open[leg.to.is_none()] x={ (format!("{from:.2}")) "%" } y=(y + 22)
+                    width={ (format!("{width:.2}")) "%" } height="10" rx="2" {}
+            }
+        }
+    }
+}
+
+fn facts(value: &Change, repository: Option<&str>) -> Markup {
+    let commit = forge_url(repository, "commit", &value.change);
+    let pull = value.pull_request.as_deref();
+    let pull_url = pull.and_then(|number| forge_url(repository, "pull", number));
+    let marks = [
+        (value.bot, "all of it was written by bots"),
+        (value.assisted, "written with the help of AI"),
+        (value.reverts, "takes another change back"),
+    ];
+    let marks: Vec<&str> = marks.into_iter().filter(|it| it.0).map(|it| it.1).collect();
+    html! { dl.facts {
+        dt { "Commit on the mainline" }
+        dd { code { (outside(&value.change, NAME)) } @if let Some(url) = commit { " " a href=(url) { "see it" } } }
+        dt { "Status" } dd { (value.status.name()) }
+        dt { "Reached the mainline by" } dd { @if value.kind == "merge" { "a merge" } @else { "a direct commit" } }
+        dt { "Commits" } dd { (counted(value.commits as usize, "commit", "commits")) ", merge commits not counted" }
+        dt { "Pull request" }
+        dd { @match pull {
+            Some(number) => { "#" (outside(number, NAME)) @if let Some(url) = pull_url { " " a href=(url) { "see it" } } }
+            None => "none is known",
+        } }
+        @if let Some(author) = &value.author { dt { "Author" } dd { (outside(author, NAME)) } }
+        @if !marks.is_empty() { dt { "Marks" } dd { (marks.join("; ")) } }
+    } }
+}
+
+fn delivery(value: &Change, carried: Option<&Carried>) -> Markup {
+    let Some(Carried { deployment, delivered, .. }) = carried else {
+        return match value.status {
+            Status::Waiting => html! {
+                p { "It waits. " a href=(format!("{}#waiting", service_url(&value.service))) {
+                    "What else waits in this service" } }
+            },
+            _ => nothing("No deployment is known that delivered it."),
+        };
+    };
+    let url = deployment_url(&value.service, &deployment.environment, &deployment.name);
+    let others = delivered.len().saturating_sub(1);
+    html! { dl.facts {
+        dt { "Deployment" } dd { a href=(url) { (outside(&deployment.name, NAME)) } " in " (outside(&deployment.environment, NAME)) }
+        dt { "Finished" } dd { (moment(deployment.finished_at)) " UTC" }
+        dt { "With it came" } dd { (counted(others, "other change", "other changes")) }
+        @if deployment.failed_by.is_some() { dt { "It failed" } dd { "and was mended: see the deployment" } }
+    } }
+}
