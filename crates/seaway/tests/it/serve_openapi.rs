@@ -66,12 +66,12 @@ impl Document {
 }
 
 /// A whole hash that stands for a number.
-fn hash(number: u32) -> String {
+pub(crate) fn hash(number: u32) -> String {
     format!("{number:040x}")
 }
 
 /// An event of Seaway's own, as a CloudEvent.
-fn event(id: &str, kind: &str, subject: &str, content: Value) -> Value {
+pub(crate) fn event(id: &str, kind: &str, subject: &str, content: Value) -> Value {
     let (kind, source) = (format!("dev.cdeventsx.seaway-{kind}.0.1.0"), "https://ci.example.com");
     let context = json!({
         "specversion": "0.5.1", "id": id, "source": source, "type": kind,
@@ -84,7 +84,7 @@ fn event(id: &str, kind: &str, subject: &str, content: Value) -> Value {
     })
 }
 
-const SHOP: &str = "https://github.com/example/shop";
+pub(crate) const SHOP: &str = "https://github.com/example/shop";
 
 fn commit(number: u32, parents: &[u32], message: &str) -> Value {
     json!({
@@ -95,7 +95,13 @@ fn commit(number: u32, parents: &[u32], message: &str) -> Value {
     })
 }
 
-fn deployment(name: &str, environment: &str, revision: u32, day: u32, outcome: &str) -> Value {
+pub(crate) fn deployment(
+    name: &str,
+    environment: &str,
+    revision: u32,
+    day: u32,
+    outcome: &str,
+) -> Value {
     let at = format!("2026-03-{day:02}T10:00:00Z");
     event(
         name,
@@ -235,7 +241,7 @@ spec: { type: service, lifecycle: production, owner: nobody }
 ";
 
 /// A server that has seen everything.
-fn filled(data: &Data) -> Server {
+pub(crate) fn filled(data: &Data) -> Server {
     std::fs::create_dir_all(data.beside("catalog")).unwrap();
     std::fs::write(data.beside("catalog/all.yaml"), CATALOG).unwrap();
     let server = data.serve();
@@ -247,7 +253,7 @@ fn filled(data: &Data) -> Server {
     server
 }
 
-fn with_catalog() -> Data {
+pub(crate) fn with_catalog() -> Data {
     let data = Data::new();
     let folder = data.beside("catalog").display().to_string();
     data.arg("--catalog").arg(folder)

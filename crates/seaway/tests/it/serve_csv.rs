@@ -1,0 +1,109 @@
+//! Lists as CSV: the same rows as in their JSON.
+
+use crate::serve_lang::{Data, Server};
+use crate::serve_openapi::{event, filled, with_catalog};
+use serde_json::{Value, json};
+
+const LISTS: [&str; 6] = [
+    "/services?",
+    "/services/shop/changes?",
+    "/services/shop/deployments?",
+    "/services/shop/incidents?",
+    "/waiting?",
+    "/quality/findings?kind=clock_problem&",
+];
+
+/// The rows of a CSV answer, the names of its columns first.
+fn sheet(text: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    let rows = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect());
+    rows.collect()
+}
+
+/// Where a column stands in JSON.
+fn pointer(column: &str) -> String {
+    match column.strip_suffix("_at") {
+        Some(milestone)
+            if "authored opened reviewed approved merged built deployed".contains(milestone) =>
+        {
+            format!("/milestones/{milestone}")
+        }
+        _ if column == "incident" => "/id".to_owned(),
+        _ => format!("/{column}"),
+    }
+}
+
+fn told(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(told).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+fn get(server: &Server, path: &str) -> (String, Vec<Vec<String>>) {
+    let answer = server.get(&format!("/api/v1{path}"));
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    assert!(answer.head.contains("content-type: text/csv; charset=utf-8"), "{}", answer.head);
+    assert!(
+        answer.head.contains("content-disposition: attachment; filename=\""),
+        "{}",
+        answer.head
+    );
+    (answer.head, sheet(&answer.body))
+}
+
+#[test]
+fn every_list_is_the_same_as_csv() {
+    let data = with_catalog();
+    let server = filled(&data);
+    for list in LISTS {
+        let rows = server.report(&format!("{list}limit=1000"))["rows"].clone();
+        let (_, sheet) = get(&server, &format!("{list}format=csv"));
+        let (columns, cells) = sheet.split_first().unwrap();
+        assert_eq!(cells.len(), rows.as_array().unwrap().len(), "{list}");
+        for (row, cells) in rows.as_array().unwrap().iter().zip(cells) {
+            for (column, cell) in columns.iter().zip(cells) {
+                let value = row
+                    .pointer(&pointer(column))
+                    .or_else(|| row.pointer(&format!("/{column}")))
+                    .unwrap_or(&Value::Null);
+                assert_eq!(*cell, told(value), "{list} {column}");
+            }
+        }
+        // Read in files of two rows, by the links that each gives.
+        let (mut all, mut next) = (Vec::new(), format!("{list}format=csv&limit=2"));
+        loop {
+            let (head, part) = get(&server, &next);
+            assert!(part.len() <= 3, "{next}");
+            all.extend(part.into_iter().skip(1));
+            let Some((_, link)) = head.split_once("link: <") else { break };
+            // Heads are told in small letters, and the names in these links have no others.
+            let link = link.split_once(">; rel=\"next\"").unwrap().0;
+            next = format!("{}{link}", list.split('?').next().unwrap());
+        }
+        assert_eq!(all, cells, "{list}");
+    }
+    for wrong in ["format=xml", "format=csv&limit=10001", "format=csv&format=csv"] {
+        let answer = server.get(&format!("/api/v1/services?{wrong}"));
+        assert_eq!(answer.status, 400, "{wrong}");
+        answer.problem();
+    }
+}
+
+#[test]
+fn no_cell_is_a_formula() {
+    let data = Data::new();
+    let server = data.serve();
+    let title = "=HYPERLINK(\"http://x\",\"y\")\r\n@z";
+    let incident = json!({
+        "service": "+shop", "incident": "-1", "environment": "production", "title": title,
+        "reportedAt": "2026-03-07T11:00:00Z",
+    });
+    server.events(&[event("1", "incident.reported", "-1", incident)]);
+    server.settle();
+    let (_, rows) = get(&server, "/services/%2Bshop/incidents?format=csv");
+    assert_eq!(rows[1][..2], ["'+shop", "'-1"]);
+    assert!(rows[1][2].starts_with("'=HYPERLINK(\"http://x\",\"y\")"), "{:?}", rows[1]);
+}
