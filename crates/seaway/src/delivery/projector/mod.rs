@@ -20,13 +20,13 @@ mod rollup;
 mod rows;
 mod settle;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
-mod views;
 
 pub(crate) use parts::{Parts, merge};
 pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
-pub(crate) use views::VIEWS;
+pub(crate) use tables::VIEWS;
 
 use crate::error::Error;
 use crate::ledger::{Database, Ledger, Turn, migrate};

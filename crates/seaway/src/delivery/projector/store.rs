@@ -7,8 +7,8 @@ use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, Incident
 use sqlx::{Any, AssertSqlSafe, FromRow, Transaction};
 use std::collections::HashMap;
 
-/// All tables of [`super::VIEWS`], with the columns of their keys: what must be equal after a rebuild, but
-/// for `knowledge` and `progress`, which tell how the work was cut.
+/// All tables of [`super::VIEWS`]: what must be equal after a rebuild, but for `knowledge` and
+/// `progress`, which tell how the work was cut.
 const TABLES: [&str; 13] = [
     "progress",
     "knowledge",

@@ -1,4 +1,4 @@
-//! The tables of the views, and how older ones become newer ones.
+//! The tables of what the projector computes, and how older ones become newer ones.
 
 use crate::ledger::Schema;
 
@@ -91,8 +91,24 @@ pub(crate) const VIEWS: Schema = Schema {
             "CREATE INDEX findings_by_kind ON findings (kind, service, subject)",
         ],
         &[
-            // Summaries tell what changes would take without each stage, and lists find their rows
-            // in the order in which they show them: all is computed anew.
+            // Pages of rows begin in the middle, and read no more than they show.
+            "DROP INDEX changes_by_merge",
+            "CREATE INDEX changes_of_service ON changes \
+             (service, (COALESCE(merged_at, 0)), change)",
+            "CREATE INDEX changes_of_deployment ON changes (service, deployment) \
+             WHERE deployment IS NOT NULL",
+            "DROP INDEX changes_waiting",
+            "CREATE INDEX changes_waiting ON changes \
+             ((COALESCE(authored_at, 0)), (change || ' ' || service)) WHERE status = 'waiting'",
+            "CREATE INDEX changes_waiting_of_service ON changes \
+             (service, (COALESCE(authored_at, 0)), change) WHERE status = 'waiting'",
+            "CREATE INDEX deployments_of_service ON deployments \
+             (service, (COALESCE(finished_at, 0)), (environment || ' ' || name))",
+            "DROP INDEX deployments_by_name",
+            "CREATE INDEX deployments_by_name ON deployments (name{bytewise}, service)",
+        ],
+        &[
+            // Summaries tell what changes would take without each stage: all is computed anew.
             "DELETE FROM progress WHERE name <> 'turn'",
             "DELETE FROM knowledge",
             "DELETE FROM stale",
@@ -106,15 +122,6 @@ pub(crate) const VIEWS: Schema = Schema {
             "DELETE FROM incidents",
             "DELETE FROM findings",
             "DELETE FROM summaries",
-            "DROP INDEX changes_waiting",
-            "DROP INDEX changes_by_merge",
-            "DROP INDEX deployments_by_time",
-            "CREATE INDEX changes_waiting ON changes (COALESCE(authored_at, 0)) \
-             WHERE status = 'waiting'",
-            "CREATE INDEX changes_waiting_by_service ON changes (service, COALESCE(authored_at, 0)) \
-             WHERE status = 'waiting'",
-            "CREATE INDEX changes_by_merge ON changes (service, COALESCE(merged_at, 0))",
-            "CREATE INDEX deployments_by_time ON deployments (service, COALESCE(finished_at, 0))",
             "CREATE INDEX deployments_latest ON deployments (finished_at) WHERE production = 1",
         ],
     ],
