@@ -63,7 +63,7 @@ fn a_change_is_told_from_its_first_commit_to_customers() {
     let name = value["deployment"].as_str().unwrap();
     assert!(answer.body.contains(&format!("/services/shop/deployments/production/{name}")));
     let (answer, text) = page(&server, &format!("/services/shop/changes/{}", hash(6)));
-    has(&text, &["It has not reached customers yet", "→ now", "a deployment"]);
+    has(&text, &["It has not reached customers yet", "→ now", "waiting for a deployment"]);
     assert_eq!(answer.body.matches("class=\"leg open\"").count(), 1);
     assert_eq!(server.get("/services/shop/changes/none").status, 404);
 }

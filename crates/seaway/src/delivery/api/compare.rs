@@ -64,7 +64,7 @@ const UNAVAILABLE: [Unavailable; 3] = [
                  long these took.",
     },
     Unavailable {
-        by: "assisted",
+        by: "AI-assisted",
         reason: "Sums by day know how many of the delivered changes are AI-assisted, and not how \
                  long these took.",
     },

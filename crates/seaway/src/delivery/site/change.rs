@@ -31,20 +31,18 @@ impl Leg {
         format!("{} → {}", self.from, self.to.unwrap_or("now"))
     }
 
-    /// What the change waits for while it is in it.
-    fn waits_for(&self) -> &'static str {
-        match self.to {
-            Some("opened") => "its pull request being opened",
-            Some("reviewed") => "its first review",
-            Some("approved") => "its approval",
-            Some("merged") => "its merge",
-            Some("built") => "a build",
-            Some("deployed") => "a deployment",
-            _ => match self.from {
-                "merged" | "built" => "a deployment",
-                "deployed" => "nothing",
-                _ => "its merge",
-            },
+    /// What goes on in it.
+    fn content(&self) -> &'static str {
+        match (self.from, self.to) {
+            (_, Some("opened")) => "work before its pull request was opened",
+            (_, Some("reviewed")) => "waiting for its first review",
+            ("reviewed", Some("approved")) => "the review, until its approval",
+            (_, Some("approved")) => "waiting for its approval",
+            ("authored", Some("merged")) => "work and review, until the merge",
+            (_, Some("merged")) => "waiting for its merge",
+            (_, Some("built")) => "waiting for a build",
+            (_, Some(_)) | ("merged" | "built", None) => "waiting for a deployment",
+            (_, None) => "waiting for its merge",
         }
     }
 }
@@ -140,7 +138,7 @@ fn answer(value: &Change, legs: &[Leg]) -> Markup {
             }
         }
         @if let Some(longest) = longest(legs) {
-            p.evidence { "Most of the time it waited for " (longest.waits_for()) ": "
+            p.evidence { "Most of the time went into " (longest.content()) ": "
                 (unbroken(&humanize(longest.seconds as f64))) " from " (longest.from) " on." }
         }
     }
@@ -164,7 +162,7 @@ fn journey(value: &Change, legs: &[Leg]) -> Markup {
             html! { @match until { Some(until) => (moment(Some(until))), None => "goes on" } },
             html! { (unbroken(&humanize(leg.seconds as f64))) },
             html! { (share(leg).map_or_else(|| "–".to_owned(), percent)) },
-            html! { (leg.waits_for()) },
+            html! { (leg.content()) },
         ]
     });
     let table = Table {
@@ -175,7 +173,7 @@ fn journey(value: &Change, legs: &[Leg]) -> Markup {
             Column::Text("To"),
             Column::Number("Took"),
             Column::Number("Share"),
-            Column::Text("Waited for"),
+            Column::Text("What went on"),
         ],
         rows: rows.collect(),
     };
@@ -241,7 +239,8 @@ fn facts(value: &Change, repository: Option<&str>) -> Markup {
         dt { "Commit on the mainline" }
         dd { code { (outside(&value.change, NAME)) } @if let Some(url) = commit { " " a href=(url) { "see it" } } }
         dt { "Status" } dd { (value.status.name()) }
-        dt { "Reached the mainline by" } dd { @if value.kind == "merge" { "a merge" } @else { "a direct commit" } }
+        dt { "Reached the mainline by" } dd { @if value.kind == "merge" { "a merge" }
+            @else if pull.is_some() { "a single commit of its pull request" } @else { "a direct commit" } }
         dt { "Commits" } dd { (counted(value.commits as usize, "commit", "commits")) ", merge commits not counted" }
         dt { "Pull request" }
         dd { @match pull {

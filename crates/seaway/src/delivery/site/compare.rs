@@ -19,10 +19,10 @@ use std::sync::Arc;
 const LINES: [(&str, &str, &str, &str); PARTS_MAX] = [
     ("A", "--accent", "solid", ""),
     ("B", "--second", "solid", ""),
-    ("C", "--muted", "solid", ""),
+    ("C", "--ink", "solid", ""),
     ("D", "--accent", "dash", "6 4"),
     ("E", "--second", "dash", "6 4"),
-    ("F", "--muted", "dash", "6 4"),
+    ("F", "--ink", "dash", "6 4"),
     ("G", "--accent", "dot", "2 3"),
     ("H", "--second", "dot", "2 3"),
 ];
@@ -150,7 +150,7 @@ fn headline(value: &Comparison) -> String {
     medians.sort_by(|a, b| a.1.total_cmp(&b.1));
     match (medians.first(), medians.last()) {
         (Some(fast), Some(slow)) if medians.len() > 1 => format!(
-            "{} is at half after {}, {} after {}",
+            "Half of {} is delivered within {}, half of {} within {}",
             fast.0,
             humanize(fast.1),
             slow.0,
@@ -242,7 +242,7 @@ fn chart(parts: &[ComparedPart]) -> Option<Chart> {
             "xaxis": time_axis("Age since the first commit was authored (log scale)", (low, high * 1.15)),
             "yaxis": { "title": { "text": "Changes not yet delivered (%)" }, "range": [0, 103],
                        "tickvals": [0, 25, 50, 75, 100] },
-            "showlegend": true, "margin": { "t": 30 },
+            "showlegend": false, "margin": { "t": 30 },
         }),
         narrow: json!({ "yaxis": { "title": { "text": "Not yet delivered (%)" } },
                         "xaxis": { "title": { "text": "Age since first commit (log scale)" } } }),

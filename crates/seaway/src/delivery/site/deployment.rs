@@ -41,7 +41,7 @@ pub(crate) async fn deployment(
             (section("facts", "The deployment", "What is known of it.", &facts(it, repository.as_deref())))
             (section("place", "Before and after", "What it replaced, and what replaced it.", &place(it, next.as_ref())))
             (section("failure", "Failure", "A deployment fails if a rollback takes it back or an incident follows it.",
-                &failure(it)))
+                &failure(it, next.as_ref())))
             (section("behind", "Who waits behind it", "Changes of this service that no deployment that stayed has \
                 brought to customers yet, oldest first.", &behind(it, next.as_ref(), &waiting)))
         }
@@ -90,6 +90,7 @@ fn answer(value: &Carried) -> Markup {
             Some(finished) => { "Finished " (moment(Some(finished))) " UTC" }
             None => { "Started " (moment(it.started_at)) " UTC" }
         } }
+        @if it.failed_by.is_some() { p.evidence { b { "It failed customers. " } (mended(it)) } }
     }
 }
 
@@ -179,7 +180,16 @@ fn place(it: &Deployment, next: Option<&Deployment>) -> Markup {
     } }
 }
 
-fn failure(it: &Deployment) -> Markup {
+/// When service was back to normal after it failed.
+fn mended(it: &Deployment) -> Markup {
+    let lasted = it.recovered_at.zip(it.finished_at).map(|(end, start)| end.0 - start.0);
+    html! { @match lasted.filter(|it| *it >= 0) {
+        Some(seconds) => { "Service was back to normal after " (unbroken(&humanize(seconds as f64))) "." }
+        None => "When service was back to normal is not known.",
+    } }
+}
+
+fn failure(it: &Deployment, next: Option<&Deployment>) -> Markup {
     let Some(by) = &it.failed_by else {
         return match it.succeeded {
             Some(true) => html! { p { "Nothing shows that it failed." } },
@@ -191,7 +201,14 @@ fn failure(it: &Deployment) -> Markup {
     };
     let lasted = it.recovered_at.zip(it.finished_at).map(|(end, start)| end.0 - start.0);
     html! { dl.facts {
-        dt { "Shown by" } dd { (outside(by, NAME)) }
+        dt { "Shown by" }
+        dd { @match next.filter(|next| next.name == *by) {
+            Some(next) => {
+                "the rollback "
+                a href=(deployment_url(&it.service, &it.environment, &next.name)) { (outside(by, NAME)) }
+            }
+            None => (outside(by, NAME)),
+        } }
         dt { "Back to normal" }
         dd { @match it.recovered_at {
             Some(at) => {
