@@ -4,7 +4,7 @@ use super::graph::Graph;
 use super::known::Known;
 use super::names::Names;
 use super::pulls::{Pull, Pulls};
-use super::{Findings, believed, built};
+use super::{Findings, believed};
 use crate::delivery::facts::{CommitDetail, Parents, REVIEWS_MAX, Verdict};
 use crate::delivery::history::{CommitIndex, NONE};
 use crate::delivery::mainline::ChangeKind;
@@ -17,10 +17,10 @@ pub(super) fn rows(
     names: &Names<'_>,
     graph: &Graph<'_>,
     measured: &Measured,
+    built: &[Option<i64>],
     findings: &mut Findings,
 ) -> Vec<ChangeRow> {
     let pulls = Pulls::of(known, names, graph, measured, findings);
-    let built = built::of(known, names, graph);
     let changes = Changes { names, graph, measured, pulls, built };
     let rows: Vec<ChangeRow> =
         measured.changes.iter().filter_map(|change| changes.row(change)).collect();
@@ -42,7 +42,7 @@ struct Changes<'w, 'a> {
     measured: &'w Measured,
     pulls: Pulls<'a>,
     /// By commit, when the first build that contains it had succeeded.
-    built: Vec<Option<i64>>,
+    built: &'w [Option<i64>],
 }
 
 impl<'a> Changes<'_, 'a> {

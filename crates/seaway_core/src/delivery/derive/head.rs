@@ -22,11 +22,11 @@ pub(super) fn of(
     findings: &mut Findings,
 ) -> Option<u32> {
     let branch = default_branch(known);
-    let tip = branch.and_then(|branch| branch.tip.get());
-    let is_known = |&number: &u32| names.commit(number).is_some();
-    if let Some(found) = tip.and_then(|tip| names.find(tip)).filter(is_known) {
+    if let Some(found) = tip(known, names) {
         return Some(found);
     }
+    let tip = branch.and_then(|branch| branch.tip.get());
+    let is_known = |&number: &u32| names.commit(number).is_some();
     match tip {
         Some(tip) => findings.add("unknown_tip", tip),
         None if known.commits.is_empty() => {}
@@ -44,6 +44,12 @@ pub(super) fn of(
         .chain(deployed)
         .filter(is_known)
         .max_by_key(|&number| (committed(names, number), names.hash(number)))
+}
+
+/// The commit that the default branch points to, if it is known.
+pub(super) fn tip(known: &Known<'_>, names: &Names<'_>) -> Option<u32> {
+    let tip = default_branch(known).and_then(|branch| branch.tip.get());
+    tip.and_then(|tip| names.find(tip)).filter(|&number| names.commit(number).is_some())
 }
 
 fn is_base(told: Option<&String>, base: Option<&str>) -> bool {

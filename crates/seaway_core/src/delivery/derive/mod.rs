@@ -19,6 +19,7 @@ mod known;
 mod landings;
 mod names;
 mod pulls;
+pub mod sealed;
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use super::work::Plausible;
 use graph::Graph;
 use known::Known;
 use landings::Landing;
-use names::Names;
+use names::{Boundary, Names};
 use std::collections::BTreeSet;
 
 /// What there is to know of a service before its entities are looked at.
@@ -82,28 +83,54 @@ pub fn derive(spec: &ServiceSpec<'_>, entities: &[&Entity]) -> ServiceView {
 }
 
 fn view_of(spec: &ServiceSpec<'_>, known: &Known<'_>) -> ServiceView {
-    let mut findings = Findings::default();
-    let names = Names::of(known);
-    let landings = landings::of(spec, known, &names);
-    let delivering: Vec<usize> =
-        (0..landings.len()).filter(|&at| landings[at].delivers()).collect();
-    let (graph, measured) = measure(spec, known, &names, &landings, &mut findings);
+    Course::of(spec, known, None).view
+}
 
-    let changes = changes::rows(known, &names, &graph, &measured, &mut findings);
-    let incidents = incidents::Incidents::of(spec, known, &landings, &mut findings);
-    landings::findings(&landings, &graph, &mut findings);
-    let deployments = landings::rows(&landings, &delivering, &measured, &incidents);
-    let mut commits: Vec<CommitLife> = measured.commit_lives(&graph.history).collect();
-    commits.sort_unstable();
-    let moments = deployments.iter().flat_map(|row| [row.started_at, row.finished_at]);
-    let of_incidents = incidents.rows.iter().flat_map(|row| [row.opened_at, row.resolved_at]);
-    ServiceView {
-        newest: moments.chain(of_incidents).chain([measured.as_of]).flatten().max(),
-        changes,
-        deployments,
-        incidents: incidents.rows,
-        findings: findings.0.into_iter().collect(),
-        commits,
+/// What a view was made of, and the view.
+struct Course<'a> {
+    names: Names<'a>,
+    landings: Vec<Landing<'a>>,
+    /// The landings that deliver, by place: the deployments of `measured`.
+    delivering: Vec<usize>,
+    graph: Graph<'a>,
+    measured: Measured,
+    /// By commit, when the first build that contains it had succeeded.
+    built: Vec<Option<i64>>,
+    view: ServiceView,
+}
+
+impl<'a> Course<'a> {
+    /// `boundary` is where what is known begins, if what came before it is sealed.
+    fn of(
+        spec: &ServiceSpec<'_>,
+        known: &'a Known<'a>,
+        boundary: Option<Boundary<'a>>,
+    ) -> Self {
+        let mut findings = Findings::default();
+        let names = Names::of(known, boundary);
+        let landings = landings::of(spec, known, &names);
+        let delivering: Vec<usize> =
+            (0..landings.len()).filter(|&at| landings[at].delivers()).collect();
+        let (graph, measured) = measure(spec, known, &names, &landings, &mut findings);
+
+        let built = built::of(known, &names, &graph);
+        let changes = changes::rows(known, &names, &graph, &measured, &built, &mut findings);
+        let incidents = incidents::Incidents::of(spec, known, &landings, &mut findings);
+        landings::findings(&landings, &graph, &mut findings);
+        let deployments = landings::rows(&landings, &delivering, &measured, &incidents);
+        let mut commits: Vec<CommitLife> = measured.commit_lives(&graph.history).collect();
+        commits.sort_unstable();
+        let moments = deployments.iter().flat_map(|row| [row.started_at, row.finished_at]);
+        let of_incidents = incidents.rows.iter().flat_map(|row| [row.opened_at, row.resolved_at]);
+        let view = ServiceView {
+            newest: moments.chain(of_incidents).chain([measured.as_of]).flatten().max(),
+            changes,
+            deployments,
+            incidents: incidents.rows,
+            findings: findings.0.into_iter().collect(),
+            commits,
+        };
+        Self { names, landings, delivering, graph, measured, built, view }
     }
 }
 

@@ -25,23 +25,44 @@ pub(super) struct Names<'a> {
     /// By place of a pull request, what it became and its newest commit. Looking up a hash is what
     /// takes time in a large repository, so it is done once.
     pulls: Vec<(Option<u32>, Option<u32>)>,
+    boundary: Option<Boundary<'a>>,
+}
+
+/// Where what is known begins, if what came before it is sealed: all of that is one edge, the only
+/// parent of the commit of the cut. The edge has an empty name.
+#[derive(Clone, Copy)]
+pub(super) struct Boundary<'a> {
+    /// The hash of the commit of the cut.
+    pub(super) cut: &'a str,
+    /// Sorted, hashes of commits that it contains: a parent of one of these names is the edge.
+    pub(super) older: &'a [String],
+}
+
+impl Boundary<'_> {
+    fn contains(&self, hash: &str) -> bool {
+        self.older.binary_search_by(|older| older.as_str().cmp(hash)).is_ok()
+    }
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(known: &'a Known<'a>) -> Self {
+    pub(super) fn of(known: &'a Known<'a>, boundary: Option<Boundary<'a>>) -> Self {
         let commits = known.commits.as_slice();
         let mut numbers = HashMap::with_capacity(commits.len() + commits.len() / 8);
         numbers.extend((0u32..).zip(commits).map(|(number, it)| (it.hash.as_str(), number)));
         let mut names = Self {
             commits,
             numbers,
-            edges: Vec::new(),
+            edges: boundary.iter().map(|_| "").collect(),
             parent_ends: Vec::with_capacity(commits.len()),
             parents: Vec::with_capacity(commits.len() + commits.len() / 2),
             pulls: Vec::new(),
+            boundary,
         };
         for commit in commits {
-            names.add_parents(told_parents(commit));
+            match boundary.filter(|boundary| commit.hash == boundary.cut) {
+                Some(_) => names.begin(),
+                None => names.add_parents(told_parents(commit)),
+            }
         }
         let find = |hash: Option<&String>| names.find(hash?);
         let pulls = known.pulls.iter();
@@ -49,11 +70,20 @@ impl<'a> Names<'a> {
         names
     }
 
+    /// The commit of the cut comes after the edge that stands for the past.
+    fn begin(&mut self) {
+        self.parents.push(self.commits.len() as u32);
+        self.parent_ends.push(self.parents.len() as u32);
+    }
+
     fn add_parents(&mut self, hashes: &'a [String]) {
         let known = self.commits.len() as u32;
         for (at, hash) in hashes.iter().enumerate() {
             match self.numbers.get(hash.as_str()) {
                 Some(&parent) if at == 0 || parent < known => self.parents.push(parent),
+                None if self.boundary.is_some_and(|it| it.contains(hash)) => {
+                    self.parents.push(known);
+                }
                 None if at == 0 && is_hash(hash) => {
                     let edge = known + self.edges.len() as u32;
                     self.numbers.insert(hash, edge);

@@ -84,12 +84,26 @@ impl<'a> Pulls<'a> {
         self.by_position.get(&position).map(|&(_, _, pull)| pull)
     }
 
+    /// The place of the change that the pull request at this place among those known fits best,
+    /// merged or not.
+    pub(super) fn place_of(
+        known: &Known<'_>,
+        at: usize,
+        names: &Names<'_>,
+        graph: &Graph<'_>,
+        measured: &Measured,
+    ) -> Option<u32> {
+        let fit = place(known.pulls[at], names.pull(at), names, graph, measured);
+        fit.map(|(_, position)| position)
+    }
+
     /// Whether it is the newest commit of a pull request.
     pub(super) fn is_head(&self, number: u32) -> bool {
         self.heads.contains(&number)
     }
 }
 
+/// How it fits which change, by the place of that on the mainline.
 fn place(
     pull: &PullRequest,
     (merge, head): (Option<u32>, Option<u32>),
