@@ -45,6 +45,8 @@ pub(super) struct Cache {
 struct Kept {
     known: Known,
     used: u64,
+    /// The service whose sealed past is left out of it, if any is.
+    left_out_for: Option<String>,
 }
 
 impl Cache {
@@ -65,7 +67,8 @@ impl Cache {
     pub(super) fn put(&mut self, scope: String, known: Known) {
         self.uses += 1;
         self.entities += known.len();
-        if let Some(before) = self.scopes.insert(scope, Kept { known, used: self.uses }) {
+        let kept = Kept { known, used: self.uses, left_out_for: None };
+        if let Some(before) = self.scopes.insert(scope, kept) {
             self.entities -= before.known.len();
         }
     }
@@ -76,6 +79,33 @@ impl Cache {
         let before = kept.known.len();
         take_in(&mut kept.known, more.into_values());
         self.entities += kept.known.len() - before;
+    }
+
+    /// The service whose sealed past is left out of what is kept of a scope.
+    pub(super) fn left_out_for(&self, scope: &str) -> Option<&str> {
+        self.scopes.get(scope)?.left_out_for.as_deref()
+    }
+
+    /// Leaves out the sealed past of a service: of the entities, one after the other, those for
+    /// which `is_sealed` says so.
+    pub(super) fn leave_out(
+        &mut self,
+        scope: &str,
+        service: &str,
+        mut is_sealed: impl Iterator<Item = bool>,
+    ) {
+        let Some(kept) = self.scopes.get_mut(scope) else { return };
+        let before = kept.known.len();
+        kept.known.retain(|_, _| !is_sealed.next().unwrap_or(false));
+        kept.left_out_for = Some(service.to_owned());
+        self.entities -= before - kept.known.len();
+    }
+
+    /// Lets go of a scope.
+    pub(super) fn remove(&mut self, scope: &str) {
+        if let Some(kept) = self.scopes.remove(scope) {
+            self.entities -= kept.known.len();
+        }
     }
 
     /// Lets go of what was not used for longest, until what is left fits.

@@ -15,6 +15,7 @@ mod follow;
 pub(super) mod fuzzing;
 mod knowledge;
 mod parts;
+mod past;
 mod registry;
 mod rollup;
 mod rows;
@@ -34,13 +35,15 @@ use crate::parallel;
 pub(crate) use absorb::ReadCatalog;
 use ahead::Ahead;
 use knowledge::{Cache, Known};
+use past::{Past, Pasts};
 use registry::{Plan, Registry};
 use rollup::{Owners, RollUp};
 use seaway_core::catalog::{Catalog, History};
+use seaway_core::delivery::derive::sealed::Sealing;
 use seaway_core::delivery::facts::Scope;
 use seaway_core::delivery::summary::{Day, Days};
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
-use settle::{Before, Diffs, Stored, Task};
+use settle::{Before, Derived, Diffs, Stored, Task};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use store::{ServiceRow, Store};
@@ -66,6 +69,10 @@ struct Limits {
     entities_max: usize,
     /// Rows of views that are kept, to compare the next ones with: some 200 MiB.
     rows_max: usize,
+    /// Changes of a service from which on its past is sealed.
+    seal_from: usize,
+    /// Bytes of sealed pasts that are kept.
+    past_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -77,6 +84,8 @@ impl Default for Limits {
             bytes_at_once: 24 << 20,
             entities_max: 250_000,
             rows_max: 250_000,
+            seal_from: 64,
+            past_bytes_max: 160 << 20,
         }
     }
 }
@@ -116,6 +125,7 @@ pub(crate) struct Projector {
     latest: Arc<Catalog>,
     known: Cache,
     views: Views,
+    pasts: Pasts,
     /// The services that have rows.
     written: HashSet<String>,
     position: i64,
@@ -136,6 +146,12 @@ struct Views {
 }
 
 impl Views {
+    fn remove(&mut self, service: &str) {
+        if let Some(view) = self.of.remove(service) {
+            self.rows -= view.changes.len() + view.deployments.len();
+        }
+    }
+
     fn put(&mut self, service: String, view: ServiceView, rows_max: usize) {
         let rows = |view: &ServiceView| view.changes.len() + view.deployments.len();
         if self.rows > rows_max {
@@ -170,6 +186,7 @@ impl Projector {
             latest: Arc::default(),
             known: Cache::default(),
             views: Views::default(),
+            pasts: Pasts::default(),
             written: HashSet::new(),
             position: 0,
             is_unsure: false,
@@ -203,6 +220,7 @@ impl Projector {
         self.read_catalog().await?;
         self.known.clear();
         self.views = Views::default();
+        self.pasts = Pasts::default();
         self.written = self.store.services().await?.into_iter().collect();
         if self.store.stale(1).await?.is_empty() {
             self.tell();
@@ -347,15 +365,34 @@ impl Projector {
 
     async fn settle(&mut self) -> Result<(), Error> {
         loop {
-            let Limits { scopes_at_once, bytes_at_once, .. } = self.limits;
-            let (stale, are_all) = self.store.stale_that_fit(scopes_at_once, bytes_at_once).await?;
+            let (stale, are_all) = self.stale_that_fit().await?;
             if stale.is_empty() {
                 self.tell();
                 return Ok(());
             }
             self.settle_some(&stale, are_all).await?;
+            self.trim_pasts();
             self.known.trim(self.limits.entities_max);
         }
+    }
+
+    /// The first scopes whose services have to be computed anew: one, or as many as have not too
+    /// much knowledge that must be read. Also whether these are all.
+    async fn stale_that_fit(&self) -> Result<(Vec<String>, bool), Error> {
+        let Limits { scopes_at_once, bytes_at_once, .. } = self.limits;
+        let mut stale = self.store.stale(scopes_at_once).await?;
+        let is_missing = |scope: &&str| self.known.peek(scope).is_none();
+        let missing: Vec<&str> = stale.iter().map(String::as_str).filter(is_missing).collect();
+        let sizes = self.store.sizes(&missing).await?;
+        let mut all = 0_i64;
+        let fit = stale.iter().take_while(|scope| {
+            all = all.saturating_add(sizes.get(*scope).copied().unwrap_or(0));
+            all <= bytes_at_once
+        });
+        let fit = fit.count().max(1);
+        let are_all = fit >= stale.len() && (stale.len() as i64) < scopes_at_once;
+        stale.truncate(fit);
+        Ok((stale, are_all))
     }
 
     fn tell(&self) {
@@ -380,9 +417,10 @@ impl Projector {
             .filter_map(|(plan, _)| plan.as_ref())
             .flat_map(|plan| plan.scopes.iter().map(Scope::key))
             .collect();
+        self.check_pasts(&plans);
         self.have_at_hand(&scopes).await?;
         let settled = self.settled_by(&plans, stale, &scopes);
-        let done = self.derive(plans);
+        let done = self.derive_all(plans).await?;
 
         let diffs = self.diffs(&done).await?;
 
@@ -394,13 +432,20 @@ impl Projector {
         self.store.write_rows(&mut writing, &diffs).await?;
         let known: Vec<String> = done
             .iter()
-            .filter(|done| self.written.contains(&done.service))
+            .filter(|done| !done.is_rest && self.written.contains(&done.service))
             .map(|done| rollup::scope_of_service(&done.service))
             .collect();
         let mut before = self.store.summaries(&known).await?;
-        for Done { service, plan, view } in &done {
-            let before = before.remove(&rollup::scope_of_service(service)).unwrap_or_default();
-            rollup.add(service, view, before, &mut owners);
+        for Done { service, plan, derived, is_rest } in &done {
+            let view = &derived.view;
+            match self.pasts.get(service).filter(|_| *is_rest) {
+                Some(past) => self.add_rest(&mut rollup, service, past, view, &mut owners).await?,
+                None => {
+                    let scope = rollup::scope_of_service(service);
+                    let before = before.remove(&scope).unwrap_or_default();
+                    rollup.add(service, view, before, &mut owners);
+                }
+            }
             match plan {
                 Some(plan) => rows.push(ServiceRow {
                     service: service.clone(),
@@ -417,13 +462,56 @@ impl Projector {
         // No others become stale meanwhile: it is this process's turn.
         self.store.settle(&mut writing, &settled, are_all.then_some(self.position)).await?;
         writing.commit().await.map_err(crate::ledger::Error::from)?;
-        for Done { service, plan, view } in done {
-            match plan {
-                Some(_) => self.written.insert(service.clone()),
-                None => self.written.remove(&service),
-            };
-            self.views.put(service, view, self.limits.rows_max);
+        for done in done {
+            self.keep(done);
         }
+        Ok(())
+    }
+
+    /// Keeps in memory what was computed of a service and is written.
+    fn keep(&mut self, Done { service, plan, derived, is_rest }: Done) {
+        let Derived { view, sealing, was_tried } = derived;
+        let Some(plan) = plan else {
+            self.written.remove(&service);
+            self.views.put(service, view, self.limits.rows_max);
+            return;
+        };
+        self.written.insert(service.clone());
+        if was_tried {
+            let unsealed = sealing.as_ref().map_or(&view, |sealing| &sealing.rest).changes.len();
+            self.pasts.tried(&service, unsealed, self.limits.seal_from);
+        }
+        match sealing {
+            Some(Sealing { sealed, rest, is_sealed }) => {
+                let mut is_sealed = is_sealed.into_iter();
+                for scope in &plan.scopes {
+                    self.known.leave_out(&scope.key(), &service, &mut is_sealed);
+                }
+                self.views.remove(&service);
+                self.pasts.put(service, Past { sealed, plan, rest });
+            }
+            None if is_rest => self.pasts.go_on(&service, view),
+            None => self.views.put(service, view, self.limits.rows_max),
+        }
+    }
+
+    /// Adds what of a service with a sealed past is other than before.
+    async fn add_rest(
+        &self,
+        rollup: &mut RollUp,
+        service: &str,
+        past: &Past,
+        view: &ServiceView,
+        owners: &mut Owners<'_>,
+    ) -> Result<(), Error> {
+        let differing = rollup::days_that_differ(&past.rest, view, &self.settings.days);
+        let (Some(first), Some(last)) = (differing.first(), differing.last()) else {
+            return Ok(());
+        };
+        let days = [first, last].map(|differing| i64::from(differing.day.0));
+        let scope = rollup::scope_of_service(service);
+        let stored = self.store.summaries_between(&scope, days).await?;
+        rollup.add_rest(service, differing, stored, owners);
         Ok(())
     }
 
@@ -446,32 +534,57 @@ impl Projector {
         settled.into_iter().collect()
     }
 
-    /// Computes services whose scopes are at hand.
-    fn derive(&self, plans: Vec<(Option<Plan>, String)>) -> Vec<Done> {
-        let tasks: Vec<Task<'_>> = plans
-            .into_iter()
-            .map(|(plan, service)| {
-                let scopes = plan.iter().flat_map(|plan| &plan.scopes);
-                let known = scopes.filter_map(|scope| self.known.peek(&scope.key())).collect();
-                Task { service, plan, known }
-            })
-            .collect();
-        let window = self.settings.incident_window_seconds;
-        let views =
-            tokio::task::block_in_place(|| settle::derive_all(&tasks, window, self.threads));
-        let done = |(task, view): (Task<'_>, ServiceView)| Done {
-            service: task.service,
-            plan: task.plan,
-            view,
+    /// Computes services whose scopes are at hand. Those whose sealed past something touches are
+    /// computed as a whole, for which all that is known of them is read.
+    async fn derive_all(&mut self, plans: Vec<(Option<Plan>, String)>) -> Result<Vec<Done>, Error> {
+        let (mut done, touched) = self.derive(plans);
+        if touched.is_empty() {
+            return Ok(done);
+        }
+        touched.iter().for_each(|(_, service)| self.forget_past(service));
+        let plans = touched.iter().filter_map(|(plan, _)| plan.as_ref());
+        let scopes = plans.flat_map(|plan| plan.scopes.iter().map(Scope::key)).collect();
+        self.have_at_hand(&scopes).await?;
+        let (whole, _) = self.derive(touched);
+        done.extend(whole);
+        Ok(done)
+    }
+
+    /// Computes services, and tells also those whose sealed past something touches.
+    fn derive(
+        &self,
+        plans: Vec<(Option<Plan>, String)>,
+    ) -> (Vec<Done>, Vec<(Option<Plan>, String)>) {
+        let task = |(plan, service): (Option<Plan>, String)| {
+            let scopes = plan.iter().flat_map(|plan| &plan.scopes);
+            let known = scopes.filter_map(|scope| self.known.peek(&scope.key())).collect();
+            let past = self.pasts.get(&service);
+            let from = self.pasts.seal_from(&service, self.limits.seal_from);
+            let is_alone = self.is_alone(&service, plan.as_ref());
+            Task { service, plan, known, past, seal_from: is_alone.then_some(from) }
         };
-        tasks.into_iter().zip(views).map(done).collect()
+        let tasks: Vec<Task<'_>> = plans.into_iter().map(task).collect();
+        let window = self.settings.incident_window_seconds;
+        let derived =
+            tokio::task::block_in_place(|| settle::derive_all(&tasks, window, self.threads));
+        let (mut done, mut touched) = (Vec::new(), Vec::new());
+        for (task, derived) in tasks.into_iter().zip(derived) {
+            let Task { service, plan, past, .. } = task;
+            match derived {
+                Some(derived) => {
+                    done.push(Done { service, plan, derived, is_rest: past.is_some() });
+                }
+                None => touched.push((plan, service)),
+            }
+        }
+        (done, touched)
     }
 
     /// The rows of services that differ from those before.
     async fn diffs<'a>(&self, done: &'a [Done]) -> Result<Vec<(&'a str, Diffs<'a>)>, Error> {
         let both: Vec<_> = done.iter().zip(self.before(done).await?).collect();
         let diff = |(done, before): &(&'a Done, Before<'_>)| {
-            Ok((done.service.as_str(), settle::diff(&done.view, before)?))
+            Ok((done.service.as_str(), settle::diff(&done.derived.view, before)?))
         };
         let diffs = tokio::task::block_in_place(|| parallel::map(&both, self.threads, diff));
         diffs.into_iter().collect::<Result<_, _>>().map_err(broken)
@@ -480,9 +593,9 @@ impl Projector {
     /// What there was of services before. Those that were never written have nothing.
     async fn before(&self, done: &[Done]) -> Result<Vec<Before<'_>>, Error> {
         let views = &self.views.of;
-        let services = done.iter().map(|done| done.service.as_str());
+        let wholes = done.iter().filter(|done| !done.is_rest);
+        let services = wholes.map(|done| done.service.as_str());
         let unknown: Vec<&str> = services
-            .clone()
             .filter(|&service| !views.contains_key(service) && self.written.contains(service))
             .collect();
         let mut changes = self.store.rows::<ChangeRow>(&unknown).await?;
@@ -495,9 +608,12 @@ impl Projector {
             incidents: incidents.remove(service).unwrap_or_default(),
             findings: findings.remove(service).unwrap_or_default(),
         };
-        let before = services.map(|service| match views.get(service) {
-            Some(view) => Before::View(view),
-            None => Before::Rows(rows(service)),
+        let before = done.iter().map(|Done { service, is_rest, .. }| {
+            let rest = self.pasts.get(service).filter(|_| *is_rest).map(|past| &past.rest);
+            match rest.or_else(|| views.get(service)) {
+                Some(view) => Before::View(view),
+                None => Before::Rows(rows(service)),
+            }
         });
         Ok(before.collect())
     }
@@ -525,7 +641,9 @@ struct Done {
     service: String,
     /// `None` where there is no such service any more.
     plan: Option<Plan>,
-    view: ServiceView,
+    derived: Derived,
+    /// Whether the sealed rows are left out of the view.
+    is_rest: bool,
 }
 
 /// What was written by this program cannot be read by it.

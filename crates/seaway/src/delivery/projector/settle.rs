@@ -1,9 +1,11 @@
 //! The second half of the work: from knowledge to views, one service after the other.
 
 use super::knowledge::{self, Known};
+use super::past::Past;
 use super::registry::Plan;
 use super::rows::{Diff, Kept};
 use crate::parallel;
+use seaway_core::delivery::derive::sealed::{self, Sealing};
 use seaway_core::delivery::derive::{ServiceSpec, derive};
 use seaway_core::delivery::facts::Entity;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
@@ -17,12 +19,28 @@ pub(super) struct Task<'a> {
     pub(super) plan: Option<Plan>,
     /// What is known of each scope of the plan.
     pub(super) known: Vec<&'a Known>,
+    /// Its past, if that is sealed and left out of what is known.
+    pub(super) past: Option<&'a Past>,
+    /// With how many changes its past is to be sealed; `None`: not at all.
+    pub(super) seal_from: Option<usize>,
+}
+
+/// What was computed of a service.
+pub(super) struct Derived {
+    /// Its rows, or the rest of them if its past is sealed.
+    pub(super) view: ServiceView,
+    pub(super) sealing: Option<Sealing>,
+    /// Whether it was tried to seal it.
+    pub(super) was_tried: bool,
 }
 
 impl Task<'_> {
-    /// Computes its view.
-    pub(super) fn derive(&self, incident_window_seconds: i64) -> ServiceView {
-        let Some(plan) = &self.plan else { return ServiceView::default() };
+    /// Computes its view; `None` if something touches the past that is left out.
+    pub(super) fn derive(&self, incident_window_seconds: i64) -> Option<Derived> {
+        let Some(plan) = &self.plan else {
+            let view = ServiceView::default();
+            return Some(Derived { view, sealing: None, was_tried: false });
+        };
         let entities: Vec<&Entity> = self.known.iter().flat_map(|known| known.values()).collect();
         let globs = (!plan.paths.is_empty()).then(|| Globs::new(&plan.paths));
         let touches = globs.map(|globs| move |path: &str| globs.matches(path.as_bytes()));
@@ -33,16 +51,28 @@ impl Task<'_> {
             production: &plan.environments,
             incident_window_seconds,
         };
-        derive(&spec, &entities)
+        let before = self.past.map(|past| &past.sealed);
+        let view = match before {
+            Some(sealed) => sealed::settle(&spec, sealed, &entities)?,
+            None => derive(&spec, &entities),
+        };
+        let changes = view.changes.len();
+        let from = self.seal_from.filter(|&from| changes >= from);
+        let sealing =
+            from.and_then(|from| sealed::seal(&spec, before, &entities, (from / 2).min(SPARED)));
+        Some(Derived { view, sealing, was_tried: from.is_some() })
     }
 }
+
+/// Changes that are not sealed: those that events are likely to come for.
+const SPARED: usize = 32;
 
 /// Computes the views of services on all cores.
 pub(super) fn derive_all(
     tasks: &[Task<'_>],
     incident_window_seconds: i64,
     threads: usize,
-) -> Vec<ServiceView> {
+) -> Vec<Option<Derived>> {
     parallel::map(tasks, threads, |task| task.derive(incident_window_seconds))
 }
 

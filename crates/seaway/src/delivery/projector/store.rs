@@ -297,27 +297,16 @@ impl Store {
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
-    /// The first scopes whose services have to be computed anew: at most `limit`, and one or as many
-    /// as have no more than `bytes_max` of knowledge together. Also whether these are all.
-    pub(super) async fn stale_that_fit(
-        &self,
-        limit: i64,
-        bytes_max: i64,
-    ) -> Result<(Vec<String>, bool), Error> {
-        let sql = "SELECT first.scope, CAST(COALESCE(SUM(LENGTH(body)), 0) AS BIGINT) \
-                   FROM (SELECT scope FROM stale ORDER BY scope LIMIT $1) AS first \
-                   LEFT JOIN knowledge ON knowledge.scope = first.scope \
-                   GROUP BY first.scope ORDER BY first.scope";
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as(sql).bind(limit).fetch_all(self.database.pool()).await?;
-        let mut all = 0_i64;
-        let fit = rows.iter().take_while(|(_, bytes)| {
-            all = all.saturating_add(*bytes);
-            all <= bytes_max
-        });
-        let fit = fit.count().max(1);
-        let are_all = fit >= rows.len() && (rows.len() as i64) < limit;
-        Ok((rows.into_iter().take(fit).map(|row| row.0).collect(), are_all))
+    /// The bytes of knowledge of some scopes; those of which nothing is known are left out.
+    pub(super) async fn sizes(&self, scopes: &[&str]) -> Result<HashMap<String, i64>, Error> {
+        let head = "SELECT scope, CAST(LENGTH(body) AS BIGINT) FROM knowledge WHERE scope";
+        let rows: Vec<(String, i64)> = self.named(head, scopes).await?;
+        let mut sizes = HashMap::new();
+        for (scope, bytes) in rows {
+            let size: &mut i64 = sizes.entry(scope).or_default();
+            *size = size.saturating_add(bytes);
+        }
+        Ok(sizes)
     }
 
     /// Says that the services of some scopes have to be computed.

@@ -101,11 +101,7 @@ struct Course<'a> {
 
 impl<'a> Course<'a> {
     /// `boundary` is where what is known begins, if what came before it is sealed.
-    fn of(
-        spec: &ServiceSpec<'_>,
-        known: &'a Known<'a>,
-        boundary: Option<Boundary<'a>>,
-    ) -> Self {
+    fn of(spec: &ServiceSpec<'_>, known: &'a Known<'a>, boundary: Option<Boundary<'a>>) -> Self {
         let mut findings = Findings::default();
         let names = Names::of(known, boundary);
         let landings = landings::of(spec, known, &names);

@@ -38,6 +38,8 @@ fn small(events_at_once: u32) -> Limits {
         bytes_at_once: 700,
         entities_max: 3,
         rows_max: 1,
+        seal_from: 2,
+        past_bytes_max: 1 << 20,
     }
 }
 

@@ -222,5 +222,8 @@ pub(super) fn key_of(deployment: &Deployment) -> String {
 
 /// Whether a name means no commit at all: forges write zeros for "none".
 pub(super) fn is_nothing(hash: &str) -> bool {
-    hash.bytes().all(|byte| byte == b'0')
+    hash.is_empty() || (hash.len() >= ZEROS && hash.bytes().all(|byte| byte == b'0'))
 }
+
+/// So many zeros begin no hash of a commit.
+pub(super) const ZEROS: usize = 40;

@@ -29,6 +29,7 @@ use super::names::Boundary;
 use super::{Course, ServiceSpec};
 use crate::delivery::facts::Entity;
 use crate::delivery::view::{FindingRow, ServiceView};
+use admit::ZEROS;
 use std::collections::BTreeSet;
 use stems::{Keys, Stems};
 
@@ -147,7 +148,7 @@ fn is_same_thing(a: &Entity, b: &Entity) -> bool {
 /// The entities by kind, if each key is there once and nothing has a name that means no commit.
 fn known_of<'a>(entities: &[&'a Entity]) -> Option<Known<'a>> {
     let is_nobody = |entity: &&Entity| match entity {
-        Entity::Commit(commit) => commit.hash.bytes().all(|byte| byte == b'0'),
+        Entity::Commit(commit) => commit.hash.bytes().take(ZEROS).all(|byte| byte == b'0'),
         _ => false,
     };
     Known::of(entities).filter(|_| !entities.iter().any(|entity| is_nobody(entity)))

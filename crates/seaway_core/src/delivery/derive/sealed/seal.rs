@@ -128,9 +128,9 @@ impl<'a> Cut<'_, 'a> {
             delivered != NONE && delivered as usize <= self.number
         };
         let place = |at: usize| place_on_chain(self.course, &landings[at]);
-        let older = delivering[..self.number].iter().all(|&at| {
-            landings[at].commit.is_some_and(|commit| self.contains_number(commit))
-        });
+        let older = delivering[..self.number]
+            .iter()
+            .all(|&at| landings[at].commit.is_some_and(|commit| self.contains_number(commit)));
         let newer = delivering[self.number..]
             .iter()
             .all(|&at| place(at).is_some_and(|place| place >= self.place));
@@ -172,8 +172,11 @@ impl<'a> Cut<'_, 'a> {
             Some(before) => before.rest(self.course.view.clone()),
             None => self.course.view.clone(),
         };
-        self.is_whole(&whole, &rest, &sealed, &things)
-            .then_some(Sealing { sealed, rest, is_sealed })
+        self.is_whole(&whole, &rest, &sealed, &things).then_some(Sealing {
+            sealed,
+            rest,
+            is_sealed,
+        })
     }
 
     fn add_commits(&self, things: &mut Things<'a>) {
@@ -283,9 +286,8 @@ impl<'a> Cut<'_, 'a> {
     fn add_incidents(&self, things: &mut Things<'a>) -> Option<()> {
         let finished_at = self.landing().finished_at?;
         for &incident in &self.known.incidents {
-            if believed(incident.opened_at.0).is_none_or(|at| at >= finished_at) {
-                continue;
-            }
+            let opened_at = believed(incident.opened_at.0).filter(|&at| at < finished_at);
+            let Some(opened_at) = opened_at else { continue };
             things.incidents.insert(&incident.id, incident);
             things.keys.push(("incident", incident.id.clone()));
             let told = incident.deployment.get();
@@ -294,15 +296,17 @@ impl<'a> Cut<'_, 'a> {
             let environment = environment.to_lowercase();
             let is_of = |at: usize| {
                 let landing = &self.course.landings[at];
-                landing.is_success()
-                    && landing.deployment.environment.to_lowercase() == environment
+                landing.is_success() && landing.deployment.environment.to_lowercase() == environment
             };
             let has_past = (0..=self.at()).any(is_of)
                 || self.before.is_some_and(|it| it.keys.may_have("live environment", &environment));
             match has_past {
                 true => {
+                    let is_next =
+                        |at: usize| self.course.landings[at].finished_at > Some(opened_at);
                     let resolved_at = incident.resolved_at.get().copied().flatten();
-                    if believed(resolved_at).is_some_and(|at| at >= finished_at) {
+                    let is_open = believed(resolved_at).is_some_and(|at| at >= finished_at);
+                    if is_open && !(0..=self.at()).any(|at| is_of(at) && is_next(at)) {
                         return None;
                     }
                 }
@@ -384,15 +388,13 @@ impl<'a> Cut<'_, 'a> {
         works.extend(graph.detail(self.cut()).map(|detail| detail.work as u32));
         works.sort();
         works.dedup();
-        let is_linked = |&(from, to): &(CommitIndex, CommitIndex)| {
-            self.contains(from) || self.contains(to)
-        };
-        let has_picks = before.is_some_and(|it| it.has_picks)
-            || graph.history.picks().iter().any(is_linked);
+        let is_linked =
+            |&(from, to): &(CommitIndex, CommitIndex)| self.contains(from) || self.contains(to);
+        let has_picks =
+            before.is_some_and(|it| it.has_picks) || graph.history.picks().iter().any(is_linked);
 
-        let last = details().map(|(index, detail)| {
-            (detail.committed_at, graph.hashes[index as usize].to_owned())
-        });
+        let last = details()
+            .map(|(index, detail)| (detail.committed_at, graph.hashes[index as usize].to_owned()));
         let rows = view.deployments.iter().enumerate();
         let rows = rows.filter(|(at, _)| things.landings[*at] || *at == self.at());
         let rows = rows.flat_map(|(_, row)| [row.started_at, row.finished_at]);
@@ -425,8 +427,7 @@ impl<'a> Cut<'_, 'a> {
             first,
             last: last.chain(before.map(|it| it.last.clone())).max()?,
             newest: moments.chain(before.and_then(|it| it.newest)).max(),
-            assumed: before.map_or(0, |it| it.assumed)
-                + others().filter(is_assumed).count() as u64,
+            assumed: before.map_or(0, |it| it.assumed) + others().filter(is_assumed).count() as u64,
             findings: self.findings(things),
         })
         .filter(|_| measured.plausible == BELIEVED)

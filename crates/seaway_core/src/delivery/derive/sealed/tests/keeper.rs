@@ -72,7 +72,7 @@ impl<'a> Keeper<'a> {
         if let Some((sealed, past)) = &self.sealed {
             let entities: Vec<&Entity> = self.rest.values().collect();
             if let Some(rest) = settle(&self.spec, sealed, &entities) {
-                assert_eq!(&joined(past, &rest), whole, "cut at {sealed:#?}");
+                assert_same(&joined(past, &rest), whole);
                 self.counts.parts += 1;
                 self.counts.rest += rest.changes.len();
                 return rest;
@@ -92,7 +92,7 @@ impl<'a> Keeper<'a> {
         let mut is_sealed = sealing.is_sealed.iter();
         self.rest.retain(|_, _| !is_sealed.next().unwrap());
         let past = without(whole, &sealing.rest);
-        assert_eq!(&joined(&past, &sealing.rest), whole);
+        assert_same(&joined(&past, &sealing.rest), whole);
         self.sealed = Some((sealing.sealed, past));
         self.counts.seals += 1;
     }
@@ -122,4 +122,18 @@ fn joined(past: &ServiceView, rest: &ServiceView) -> ServiceView {
     all.findings.sort();
     all.newest = rest.newest;
     all
+}
+
+/// Tells what differs, and not all the rest.
+fn assert_same(found: &ServiceView, expected: &ServiceView) {
+    fn differ<T: PartialEq + std::fmt::Debug>(found: &[T], expected: &[T]) {
+        let surplus: Vec<&T> = found.iter().filter(|row| !expected.contains(row)).collect();
+        let missing: Vec<&T> = expected.iter().filter(|row| !found.contains(row)).collect();
+        assert!(found == expected, "surplus {surplus:?}, missing {missing:?}");
+    }
+    differ(&found.changes, &expected.changes);
+    differ(&found.deployments, &expected.deployments);
+    differ(&found.incidents, &expected.incidents);
+    differ(&found.findings, &expected.findings);
+    assert_eq!(found.newest, expected.newest);
 }

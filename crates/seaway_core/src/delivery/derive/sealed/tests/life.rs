@@ -8,15 +8,19 @@ use crate::delivery::facts::{
 /// What happens, and numbers that say how.
 pub(super) type Step = (u8, u8, u8);
 
-/// What is told of a life: each fact with the places for which it is held back.
-pub(super) fn told(steps: &[Step], is_wild: bool) -> Vec<(usize, Entity)> {
-    let mut life = Life { now: 1_000_000, is_wild, ..Life::default() };
+/// What is told of a life, which goes wild from a step on: each fact with the places for which it
+/// is held back.
+pub(super) fn told(steps: &[Step], wild_from: usize) -> Vec<(usize, Entity)> {
+    let mut life = Life { now: 1_000_000, ..Life::default() };
     life.tell(Entity::Repository(Repository {
         default_branch: Latest::at(0, "main".to_owned()),
         ..Repository::default()
     }));
     life.commit(&[], None);
-    steps.iter().for_each(|&step| life.step(step));
+    for (at, &step) in steps.iter().enumerate() {
+        life.is_wild = at >= wild_from;
+        life.step(step);
+    }
     life.told
 }
 
@@ -155,7 +159,7 @@ impl Life {
     /// A pull request becomes one commit; of its branch little, something or all is known.
     fn squash(&mut self, how: u8, much: u8) {
         let (tip, base) = (self.back(0), self.back(usize::from(much % 3)));
-        let (mut head, mut commits) = (format!("{:0>40}", self.commits + 7_000_000), Vec::new());
+        let (mut head, mut commits) = (hash(self.commits + 7_000_000), Vec::new());
         if how % 3 == 0 {
             let first = self.branch_commit(&[&base]);
             head = self.branch_commit(&[&first]);
@@ -272,7 +276,7 @@ impl Life {
             id,
             opened_at: self.now.into(),
             environment: environment.unwrap_or_default(),
-            deployment: named.filter(|_| how % 2 == 0).map(|it| Latest::at(0, it)).unwrap_or_default(),
+            deployment: Latest(named.filter(|_| how % 2 == 0).map(|it| (0, it))),
             ..Incident::default()
         }));
         if much % 2 == 0 {

@@ -42,20 +42,27 @@ fn cases() -> u32 {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: cases(), failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: cases(), max_shrink_iters: 200, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn a_wild_life_is_the_same_in_parts(
         steps in vec(any::<Step>(), 20..150), portion in 1..12usize, is_monorepo: bool,
     ) {
-        feed(told(&steps, true), portion, is_monorepo);
+        feed(told(&steps, 0), portion, is_monorepo);
+    }
+
+    #[test]
+    fn a_life_that_goes_wild_is_the_same_in_parts(
+        steps in vec(any::<Step>(), 60..150), from in 30..100usize, portion in 1..12usize,
+    ) {
+        feed(told(&steps, from), portion, false);
     }
 
     #[test]
     fn an_ordinary_life_is_the_same_in_parts(
         steps in vec(any::<Step>(), 20..150), portion in 1..12usize, is_monorepo: bool,
     ) {
-        feed(told(&steps, false), portion, is_monorepo);
+        feed(told(&steps, usize::MAX), portion, is_monorepo);
     }
 
     /// An ordinary life, and things that have to do with nothing, or with anything.
@@ -63,7 +70,7 @@ proptest! {
     fn nonsense_in_an_ordinary_life_is_the_same_in_parts(
         steps in vec(any::<Step>(), 20..120), facts in vec((0..400usize, fact()), 0..8),
     ) {
-        let mut told = told(&steps, false);
+        let mut told = told(&steps, usize::MAX);
         for (at, fact) in facts {
             told.insert(at.min(told.len()), (0, fact));
         }
@@ -71,20 +78,20 @@ proptest! {
     }
 }
 
-fn counted(wild: bool) -> Counts {
+fn counted(wild_from: usize) -> Counts {
     let mut runner = TestRunner::deterministic();
     let strategy = vec(any::<Step>(), 150);
     let mut counts = Counts::default();
     for _ in 0..40 {
         let steps = strategy.new_tree(&mut runner).unwrap().current();
-        counts.add(feed(told(&steps, wild), 4, false));
+        counts.add(feed(told(&steps, wild_from), 4, false));
     }
     counts
 }
 
 #[test]
 fn an_ordinary_life_is_computed_in_parts() {
-    let counts = counted(false);
+    let counts = counted(usize::MAX);
     let all = counts.parts + counts.wholes;
     assert!(counts.parts * 100 >= all * 90, "only {counts:?} in parts");
     assert!(counts.seals > 400, "only {counts:?} seals");
@@ -94,6 +101,6 @@ fn an_ordinary_life_is_computed_in_parts() {
 
 #[test]
 fn a_wild_life_is_computed_in_parts_and_as_a_whole() {
-    let counts = counted(true);
-    assert!(counts.parts > 500 && counts.given_up > 100 && counts.seals > 100, "{counts:?}");
+    let counts = counted(0);
+    assert!(counts.parts > 300 && counts.given_up > 50 && counts.seals > 100, "{counts:?}");
 }
