@@ -9,6 +9,7 @@ use crate::delivery::derive::pulls::Pulls;
 use crate::delivery::derive::{BELIEVED, Course, ServiceSpec, believed};
 use crate::delivery::facts::{Build, Commit, Entity, Incident, Parents};
 use crate::delivery::history::{CommitIndex, NONE};
+use crate::delivery::measured::CommitLife;
 use crate::delivery::view::{DeploymentRow, FindingRow, ServiceView};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -519,6 +520,13 @@ impl<'a> Cut<'_, 'a> {
                 .filter(|row| !things.incidents.contains_key(row.id.as_str()))
                 .eq(&rest.incidents)
             && findings.eq(&rest.findings)
+            && are_among(&rest.commits, &whole.commits)
             && whole.newest == rest.newest
     }
+}
+
+/// Whether all of some lives of commits are among others; both are sorted.
+fn are_among(some: &[CommitLife], all: &[CommitLife]) -> bool {
+    let mut all = all.iter();
+    some.iter().all(|life| all.any(|it| it == life))
 }

@@ -105,6 +105,11 @@ fn without(whole: &ServiceView, rest: &ServiceView) -> ServiceView {
     past.deployments.retain(|row| !rest.deployments.contains(row));
     past.incidents.retain(|row| !rest.incidents.contains(row));
     past.findings.retain(|row| !rest.findings.contains(row));
+    // Two commits may have lived alike.
+    for life in &rest.commits {
+        let at = past.commits.iter().position(|it| it == life).expect("the whole has it");
+        past.commits.remove(at);
+    }
     past
 }
 
@@ -120,6 +125,8 @@ fn joined(past: &ServiceView, rest: &ServiceView) -> ServiceView {
     all.incidents.sort_by_key(|row| (row.opened_at.unwrap_or(i64::MAX), row.id.clone()));
     all.findings.extend(rest.findings.iter().cloned());
     all.findings.sort();
+    all.commits.extend(rest.commits.iter().copied());
+    all.commits.sort_unstable();
     all.newest = rest.newest;
     all
 }
@@ -135,5 +142,6 @@ fn assert_same(found: &ServiceView, expected: &ServiceView) {
     differ(&found.deployments, &expected.deployments);
     differ(&found.incidents, &expected.incidents);
     differ(&found.findings, &expected.findings);
+    differ(&found.commits, &expected.commits);
     assert_eq!(found.newest, expected.newest);
 }
