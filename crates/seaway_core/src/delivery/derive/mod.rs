@@ -94,8 +94,6 @@ struct Course<'a> {
     delivering: Vec<usize>,
     graph: Graph<'a>,
     measured: Measured,
-    /// By commit, when the first build that contains it had succeeded.
-    built: Vec<Option<i64>>,
     view: ServiceView,
 }
 
@@ -109,7 +107,7 @@ impl<'a> Course<'a> {
             (0..landings.len()).filter(|&at| landings[at].delivers()).collect();
         let (graph, measured) = measure(spec, known, &names, &landings, &mut findings);
 
-        let built = built::of(known, &names, &graph);
+        let built = built::of(known, &names, &graph, |_| true);
         let changes = changes::rows(known, &names, &graph, &measured, &built, &mut findings);
         let incidents = incidents::Incidents::of(spec, known, &landings, &mut findings);
         landings::findings(&landings, &graph, &mut findings);
@@ -126,7 +124,7 @@ impl<'a> Course<'a> {
             findings: findings.0.into_iter().collect(),
             commits,
         };
-        Self { names, landings, delivering, graph, measured, built, view }
+        Self { names, landings, delivering, graph, measured, view }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{CUT, Sealed, known_of, settle};
 use crate::delivery::derive::known::Known;
 use crate::delivery::derive::landings::Landing;
 use crate::delivery::derive::pulls::Pulls;
-use crate::delivery::derive::{BELIEVED, Course, ServiceSpec, believed};
+use crate::delivery::derive::{BELIEVED, Course, ServiceSpec, believed, built};
 use crate::delivery::facts::{Build, Commit, Entity, Incident, Parents};
 use crate::delivery::history::{CommitIndex, NONE};
 use crate::delivery::measured::CommitLife;
@@ -452,10 +452,12 @@ impl<'a> Cut<'_, 'a> {
         recent
     }
 
-    /// From when on a build says nothing of a sealed change: it is neither the first one, or it
-    /// succeeded after the change was deployed.
+    /// From when on a build says nothing of a sealed change: it is not the first one, or it
+    /// succeeded after the change was deployed. Only builds of what the cut contains are looked at:
+    /// the others may leave the mainline with their commits.
     fn built_from(&self) -> i64 {
-        let Course { measured, built, .. } = self.course;
+        let Course { names, graph, measured, .. } = self.course;
+        let built = built::of(self.known, names, graph, |revision| self.contains(revision));
         let changes = measured.changes.iter().filter(|change| change.position <= self.place);
         let from = changes.map(|change| {
             let built = built[change.commit as usize].unwrap_or(i64::MAX);
