@@ -30,7 +30,9 @@ pub fn knowledge(data: &[u8]) {
     let whole = view(known.values());
     assert_eq!(whole, view(pieces.iter().rev()), "in pieces");
     let json = serde_json::to_string(&whole).unwrap();
-    assert_eq!(serde_json::from_str::<ServiceView>(&json).unwrap(), whole, "as rows");
+    // The lives of commits are no rows.
+    let rows = ServiceView { commits: Vec::new(), ..whole.clone() };
+    assert_eq!(serde_json::from_str::<ServiceView>(&json).unwrap(), rows, "as rows");
     for summary in day_summaries(&whole, &DAYS).values() {
         assert_eq!(DaySummary::decode(&summary.encode()).as_ref(), Some(summary));
     }
