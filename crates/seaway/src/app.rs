@@ -18,6 +18,9 @@ use tokio::sync::watch;
 /// Reads the clock: Unix microseconds.
 pub(crate) type Clock = fn() -> i64;
 
+/// How the files of the catalog are, for those who may not name the catalog.
+pub(crate) type CatalogFiles = catalog::State;
+
 /// Memory that all bodies together may take, in bytes.
 const BODIES_BYTES_MAX: usize = 256 << 20;
 

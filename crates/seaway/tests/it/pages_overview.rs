@@ -126,7 +126,8 @@ fn pages_tell_what_their_json_tells() {
     }
 }
 
-/// Without the wait for its deployment each change would take two hours: it was pushed after that.
+/// Without the wait for its deployment each change would be there at once: it came onto the mainline
+/// as it was written.
 #[test]
 fn what_is_in_the_way_is_what_the_story_says() {
     let data = Data::new();
@@ -138,7 +139,7 @@ fn what_is_in_the_way_is_what_the_story_says() {
     let hours = stages[0]["seconds"].as_i64().unwrap() as f64 / 3600.0;
     assert!(hours >= delivered, "{hours} are not the {delivered} of those delivered");
     let without = stages[0]["p50_without"]["seconds"].as_f64().unwrap();
-    assert!((without - 7_200.0).abs() < 75.0, "{without}");
+    assert!(without < 75.0, "{without}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_change_is_told_from_its_first_commit_to_customers() {
             "Ada <ada@example.com>".split(' ').next().unwrap(),
         ],
     );
-    has(&text, &["authored → opened", "#42", &hash(4), "2026-03-04 08:30"]);
+    has(&text, &["authored → opened", "# 42", &hash(4), "2026-03-04 08:30"]);
     // Each stage is a bar and a row, and its time is that of the JSON.
     let stages = value["stages"].as_array().unwrap();
     assert_eq!(answer.body.matches("class=\"leg\"").count(), stages.len());

@@ -172,7 +172,8 @@ impl Wanted {
 
     /// A page of rows of theirs that begins at a place, to be filled.
     pub(in crate::delivery) fn page<R: Row>(&self, first: R::Place, limit: i64) -> Filling<'_, R> {
-        let portion = if self.is_all() { limit } else { limit.max(PORTION) };
+        // One more than is wanted tells whether any follow.
+        let portion = 1 + if self.is_all() { limit } else { limit.max(PORTION) };
         Filling { wanted: self, limit, portion, rows: Vec::new(), after: Some(first), looked_at: 0 }
     }
 }

@@ -4,8 +4,7 @@ use super::csv::{Column, Sheet, listed};
 use super::filter::{FILTERS, Wanted};
 use super::parameters::Parameters;
 use super::rows::Page;
-use crate::app::App;
-use crate::catalog::State as Files;
+use crate::app::{App, CatalogFiles};
 use crate::delivery::store::Finding as Unlinked;
 use crate::problem::Problem;
 use axum::Json;
@@ -36,7 +35,7 @@ pub(in crate::delivery) struct Quality {
 #[derive(Serialize)]
 pub(in crate::delivery) struct Catalog {
     #[serde(flatten)]
-    pub(in crate::delivery) files: Files,
+    pub(in crate::delivery) files: CatalogFiles,
     /// At most 1,000.
     pub(in crate::delivery) findings: Vec<CatalogFinding>,
 }

@@ -6,7 +6,7 @@ use crate::delivery::api::{By, ComparedPart, Comparison, PARTS_MAX};
 use crate::pages::chart::{Chart, log_range, time_axis};
 use crate::pages::parts::{Column, Table, chart_figure, estimate_cell, nothing, section};
 use crate::pages::site::{Page, Place};
-use crate::pages::words::{NAME, count, counted, decimal, outside, percent, unbroken};
+use crate::pages::words::{NAME, clean, count, counted, decimal, outside, percent, unbroken};
 use crate::problem::Problem;
 use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
@@ -95,9 +95,11 @@ fn form(value: &Comparison) -> Markup {
                     @if let Some(since) = &value.since { input type="hidden" name="since" value=(since); }
                     @if let Some(until) = &value.until { input type="hidden" name="until" value=(until); }
                     @for place in 0..PARTS_MAX {
-                        @let part = value.parts.get(place);
+                        @let name = value.parts.get(place).map(|part| part.name.as_str());
+                        // What cannot be shown cannot be typed either.
+                        @let typed = name.filter(|name| clean(name, NAME) == *name);
                         label { (LINES[place].0)
-                            input name="of" value=[part.map(|part| part.name.as_str())] maxlength="200"; }
+                            input name="of" value=[typed] maxlength="200"; }
                     }
                     button type="submit" { "Compare these" }
                 }

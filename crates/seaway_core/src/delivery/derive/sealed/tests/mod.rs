@@ -37,12 +37,11 @@ fn feed(told: Vec<(usize, Entity)>, portion: usize, is_monorepo: bool) -> Counts
     keeper.counts
 }
 
-fn cases() -> u32 {
-    std::env::var("SEAWAY_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(200)
-}
+/// Random lives of each kind.
+const CASES: u32 = 200;
 
 proptest! {
-    #![proptest_config(Config { cases: cases(), max_shrink_iters: 200, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: CASES, max_shrink_iters: 200, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn a_wild_life_is_the_same_in_parts(
