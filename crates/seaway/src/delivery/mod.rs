@@ -7,6 +7,7 @@ mod export;
 pub(crate) mod metrics;
 mod page;
 pub(crate) mod projector;
+mod quality;
 pub(crate) mod site;
 pub(crate) mod store;
 mod text;

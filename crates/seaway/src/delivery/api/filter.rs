@@ -3,7 +3,8 @@
 use super::parameters::Parameters;
 use super::reports::name_of;
 use crate::app::App;
-use crate::delivery::store::{After, Finding, Kept, ServiceRow};
+use crate::delivery::quality::Finding;
+use crate::delivery::store::{After, Kept, ServiceRow};
 use crate::problem::Problem;
 use seaway_core::catalog::{
     Architecture, Catalog, Class, ClassFilter, EntityRef, Kind, Runtime, Tier, UNKNOWN,

@@ -5,7 +5,7 @@ use super::filter::{FILTERS, Wanted};
 use super::parameters::Parameters;
 use super::rows::Page;
 use crate::app::{App, CatalogFiles};
-use crate::delivery::store::Finding as Unlinked;
+use crate::delivery::quality::Finding as Unlinked;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
