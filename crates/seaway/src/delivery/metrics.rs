@@ -53,6 +53,9 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResp
     Ok(([(header::CONTENT_TYPE, KIND)], text.to_string()))
 }
 
+/// Tells one figure of a scope.
+type Value = fn(&Told) -> i64;
+
 /// What is told of one scope.
 #[derive(Default)]
 struct Told {
@@ -157,7 +160,7 @@ fn of_scopes(text: &mut String, scopes: &BTreeMap<String, Told>) {
     for (labels, told) in &by_labels {
         histogram(text, name, labels, &told.delivered);
     }
-    let gauges: [(&str, &str, fn(&Told) -> i64); 3] = [
+    let gauges: [(&str, &str, Value); 3] = [
         ("seaway_deployments", "Successful deployments in production", |it| it.deployments),
         ("seaway_failed_deployments", "Deployments that failed customers", |it| it.failed),
         ("seaway_waiting_changes", "Changes that wait to be delivered now", |it| it.waiting),

@@ -191,7 +191,7 @@ fn sizes(changes: &[ChangeRow], as_of: i64) -> Markup {
     let measured: Vec<&ChangeRow> = changes.iter().filter(|it| it.is_measured()).collect();
     let single = |it: &&&ChangeRow| it.commits <= 1;
     let (small, large): (Vec<&ChangeRow>, Vec<&ChangeRow>) =
-        measured.iter().partition(|it| single(&it));
+        measured.iter().partition(|it| single(it));
     if small.is_empty() || large.is_empty() {
         return nothing(
             "The latest changes are all of one size: of one commit each, or all of more.",

@@ -151,5 +151,5 @@ fn known_of<'a>(entities: &[&'a Entity]) -> Option<Known<'a>> {
         Entity::Commit(commit) => commit.hash.bytes().take(ZEROS).all(|byte| byte == b'0'),
         _ => false,
     };
-    Known::of(entities).filter(|_| !entities.iter().any(|entity| is_nobody(entity)))
+    Known::of(entities).filter(|_| !entities.iter().any(is_nobody))
 }

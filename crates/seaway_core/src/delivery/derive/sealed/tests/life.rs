@@ -106,7 +106,7 @@ impl Life {
     fn told_commit(&mut self, detail: CommitDetail, pushed_onto: Option<String>) -> String {
         let hash = hash(self.commits);
         let path = if self.commits % 3 == 1 { "desk/a" } else { "shop/a" };
-        let paths = (self.commits % 4 != 0).then(|| vec![path.to_owned()]);
+        let paths = (!self.commits.is_multiple_of(4)).then(|| vec![path.to_owned()]);
         self.commits += 1;
         self.tell(Entity::Commit(Commit {
             hash: hash.clone(),
@@ -160,10 +160,10 @@ impl Life {
     fn squash(&mut self, how: u8, much: u8) {
         let (tip, base) = (self.back(0), self.back(usize::from(much % 3)));
         let (mut head, mut commits) = (hash(self.commits + 7_000_000), Vec::new());
-        if how % 3 == 0 {
+        if how.is_multiple_of(3) {
             let first = self.branch_commit(&[&base]);
             head = self.branch_commit(&[&first]);
-            if how % 2 == 0 {
+            if how.is_multiple_of(2) {
                 commits = vec![first, head.clone()];
             }
         }
@@ -181,7 +181,7 @@ impl Life {
             head = self.branch_commit(&[&head, &tip]);
         }
         let merge = self.commit(&[&tip, &head], None);
-        if much % 4 != 0 {
+        if !much.is_multiple_of(4) {
             self.pull(head, merge, &[]);
         }
     }
@@ -196,10 +196,10 @@ impl Life {
         }
         let head = before.clone();
         let detail = self.detail(Parents::Assumed(vec![before]));
-        let merge = self.told_commit(detail, (how % 3 != 0).then_some(onto));
+        let merge = self.told_commit(detail, (!how.is_multiple_of(3)).then_some(onto));
         self.chain.push(merge.clone());
         self.tip();
-        if how % 2 == 0 {
+        if how.is_multiple_of(2) {
             self.pull(head.clone(), merge, &[head]);
         }
     }
@@ -250,12 +250,16 @@ impl Life {
 
     fn build(&mut self, back: usize, how: u8) {
         let revision = self.back(back);
-        let pipeline = if how % 5 == 0 { "lint" } else { "ci" };
+        let pipeline = if how.is_multiple_of(5) { "lint" } else { "ci" };
         self.tell(Entity::Build(Build {
             revision,
             pipeline: pipeline.to_owned(),
             started_at: self.now.into(),
-            succeeded_at: if how % 9 == 0 { Earliest(None) } else { (self.now + 1).into() },
+            succeeded_at: if how.is_multiple_of(9) {
+                Earliest(None)
+            } else {
+                (self.now + 1).into()
+            },
             ..Build::default()
         }));
     }
@@ -276,10 +280,10 @@ impl Life {
             id,
             opened_at: self.now.into(),
             environment: environment.unwrap_or_default(),
-            deployment: Latest(named.filter(|_| how % 2 == 0).map(|it| (0, it))),
+            deployment: Latest(named.filter(|_| how.is_multiple_of(2)).map(|it| (0, it))),
             ..Incident::default()
         }));
-        if much % 2 == 0 {
+        if much.is_multiple_of(2) {
             self.deploy(1, 1, 2);
         }
     }
@@ -296,12 +300,12 @@ impl Life {
     fn linked(&mut self, back: usize, how: u8) {
         let (tip, other) = (self.back(0), self.back(back));
         let mut detail = self.detail(Parents::Unknown);
-        let length = if how % 4 == 0 { 10 } else { 40 };
+        let length = if how.is_multiple_of(4) { 10 } else { 40 };
         match how % 2 {
             0 => detail.reverts = vec![other[..length].to_owned()],
             _ => detail.picks = vec![other[..length].to_owned()],
         }
-        detail.revert = how % 2 == 0;
+        detail.revert = how.is_multiple_of(2);
         self.commit(&[&tip], Some(detail));
     }
 
@@ -355,7 +359,8 @@ impl Life {
                 self.deployments += 1;
                 let mut it = self.deployment("production");
                 it.succeeded_at = (self.now - i64::from(much) * 10).into();
-                it.revision = Latest::at(0, if much % 2 == 0 { far } else { "x".repeat(40) });
+                it.revision =
+                    Latest::at(0, if much.is_multiple_of(2) { far } else { "x".repeat(40) });
                 self.tell(Entity::Deployment(it));
             }
             7 => {
