@@ -78,8 +78,12 @@ pub struct Brief {
 pub fn brief(question: &Question<'_>, summaries: &BTreeMap<Day, DaySummary>) -> Brief {
     let &Question { since, until, as_of, days, .. } = question;
     let start = since.map(|since| days.start(since));
+    let is_in =
+        |day: Day| since.is_none_or(|since| since <= day) && until.is_none_or(|until| day < until);
+    let asked = summaries.iter().filter(|(day, _)| is_in(**day));
+    let deployments = asked.clone().map(|(_, summary)| count(summary.deployments())).sum();
     if start.is_some_and(|start| start > as_of) {
-        return Brief { n: 0, waiting: 0, p50: Estimate::default(), deployments: 0 };
+        return Brief { n: 0, waiting: 0, p50: Estimate::default(), deployments };
     }
     let open: Vec<(OpenChange, i64)> =
         summaries.values().flat_map(|summary| summary.open.iter()).collect();
@@ -93,13 +97,8 @@ pub fn brief(question: &Question<'_>, summaries: &BTreeMap<Day, DaySummary>) -> 
         None => stock_at(&open, as_of).ages,
     };
     let mut lives = Lives::since(start, since.map(stock).as_ref());
-    let mut deployments = 0;
-    for (&day, summary) in summaries {
-        let after = until.is_some_and(|until| until <= day);
-        if !after && since.is_none_or(|since| since <= day) {
-            lives.add(days.start(day), summary);
-            deployments += count(summary.deployments());
-        }
+    for (&day, summary) in asked {
+        lives.add(days.start(day), summary);
     }
     let Spread { n, waiting, p50, .. } = lives.spread(&waits);
     Brief { n, waiting, p50, deployments }

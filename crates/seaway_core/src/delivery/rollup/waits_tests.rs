@@ -127,6 +127,8 @@ proptest! {
             knows_incidents: true,
         };
         prop_assume!(since.zip(until).is_none_or(|(since, until)| since < until));
+        // A span that begins after the newest data has nothing to tell.
+        prop_assume!(question.since.is_none_or(|since| days.start(since) <= as_of));
         let summaries = day_summaries(&view, days);
         let told = brief(&question, &summaries);
         let long = report(question, summaries);
