@@ -2,6 +2,23 @@
 
 use crate::ledger::Schema;
 
+/// Empties all tables: the projector begins again with the first event of the log.
+const COMPUTE_ANEW: &[&str] = &[
+    "DELETE FROM progress WHERE name <> 'turn'",
+    "DELETE FROM knowledge",
+    "DELETE FROM stale",
+    "DELETE FROM claims",
+    "DELETE FROM repositories",
+    "DELETE FROM arrivals",
+    "DELETE FROM malformed",
+    "DELETE FROM services",
+    "DELETE FROM changes",
+    "DELETE FROM deployments",
+    "DELETE FROM incidents",
+    "DELETE FROM findings",
+    "DELETE FROM summaries",
+];
+
 /// The tables of knowledge and views. All of it can be computed anew from the log.
 ///
 /// `knowledge` has what is known of each scope, in chunks; `stale` the scopes whose services have
@@ -63,22 +80,8 @@ pub(crate) const VIEWS: Schema = Schema {
             "CREATE INDEX summaries_open ON summaries (scope, day) WHERE open > 0",
             "CREATE INDEX summaries_deployed ON summaries (scope, day) WHERE deployments > 0",
         ],
-        &[
-            // Sums by architecture, runtime and tier came in: all is computed anew.
-            "DELETE FROM progress WHERE name <> 'turn'",
-            "DELETE FROM knowledge",
-            "DELETE FROM stale",
-            "DELETE FROM claims",
-            "DELETE FROM repositories",
-            "DELETE FROM arrivals",
-            "DELETE FROM malformed",
-            "DELETE FROM services",
-            "DELETE FROM changes",
-            "DELETE FROM deployments",
-            "DELETE FROM incidents",
-            "DELETE FROM findings",
-            "DELETE FROM summaries",
-        ],
+        // Sums by architecture, runtime and tier came in.
+        COMPUTE_ANEW,
         &[
             // What people search by.
             "ALTER TABLE changes ADD COLUMN pull_request TEXT",
@@ -107,22 +110,11 @@ pub(crate) const VIEWS: Schema = Schema {
             "DROP INDEX deployments_by_name",
             "CREATE INDEX deployments_by_name ON deployments (name{bytewise}, service)",
         ],
-        &[
-            // Summaries tell what changes would take without each stage: all is computed anew.
-            "DELETE FROM progress WHERE name <> 'turn'",
-            "DELETE FROM knowledge",
-            "DELETE FROM stale",
-            "DELETE FROM claims",
-            "DELETE FROM repositories",
-            "DELETE FROM arrivals",
-            "DELETE FROM malformed",
-            "DELETE FROM services",
-            "DELETE FROM changes",
-            "DELETE FROM deployments",
-            "DELETE FROM incidents",
-            "DELETE FROM findings",
-            "DELETE FROM summaries",
-            "CREATE INDEX deployments_latest ON deployments (finished_at) WHERE production = 1",
-        ],
+        // Summaries tell what changes would take without each stage.
+        COMPUTE_ANEW,
+        &["CREATE INDEX IF NOT EXISTS deployments_latest ON deployments (finished_at) \
+           WHERE production = 1"],
+        // Summaries tell exactly how old a change was when a span began.
+        COMPUTE_ANEW,
     ],
 };

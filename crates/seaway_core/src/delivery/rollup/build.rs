@@ -129,15 +129,14 @@ impl<'a> Sum<'a> {
     }
 
     fn add(&mut self, day: Day, summary: &DaySummary) {
-        let start = self.input.days.start(day);
         self.turn(day, summary);
         let input = self.input;
         let whole = self
             .whole
             .get_or_insert_with(|| Whole::of(input, (input.since == Some(day)).then_some(summary)));
-        whole.add(start, summary);
+        whole.add(summary, input.days);
         if let Some((_, lives)) = &mut self.current {
-            lives.add(start, summary);
+            lives.add(summary, input.days);
         }
         self.totals.add(summary);
         let deployments = count(summary.deployments());
@@ -167,7 +166,7 @@ impl<'a> Sum<'a> {
         if let Some(part) = self.parts.pop() {
             let of_first = today.filter(|(day, _)| *day == part.first);
             let stock = of_first.map(|(_, summary)| &summary.waiting);
-            let lives = Lives::since(Some(self.input.days.start(part.first)), stock);
+            let lives = Lives::since(Some(part.first), stock);
             self.current = Some((part, lives));
         }
     }
@@ -280,7 +279,7 @@ struct Whole {
 impl Whole {
     /// Of no days yet. `first` is the first day of the span, if there is anything to know of it.
     fn of(input: &Input<'_>, first: Option<&DaySummary>) -> Self {
-        let since = input.since.map(|since| input.days.start(since));
+        let since = input.since;
         Self {
             changes: Lives::since(since, first.map(|day| &day.waiting)),
             last_stage: Lives::since(since, first.map(|day| &day.last_stage)),
@@ -288,9 +287,9 @@ impl Whole {
         }
     }
 
-    /// Adds a day that starts at a moment.
-    fn add(&mut self, start: i64, day: &DaySummary) {
-        self.changes.add(start, day);
+    /// Adds a day of the span.
+    fn add(&mut self, day: &DaySummary, days: &Days) {
+        self.changes.add(day, days);
         if let Some(last) = day.stages.last() {
             self.last_stage.deliver(last);
         }

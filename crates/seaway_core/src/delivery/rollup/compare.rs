@@ -57,12 +57,10 @@ impl Part {
             None => stock_at(&open, as_of),
         };
         let first = since.and_then(|since| summaries.get(&since));
-        let start = since.map(|since| days.start(since));
-        let mut lives = Lives::since(start, first.map(|day| &day.waiting));
+        let mut lives = Lives::since(since, first.map(|day| &day.waiting));
         let begun = since.map_or(summaries.range(..), |since| summaries.range(since..));
-        for (&day, summary) in begun.filter(|(day, _)| until.is_none_or(|until| **day < until)) {
-            lives.add(days.start(day), summary);
-        }
+        let within = begun.filter(|(day, _)| until.is_none_or(|until| **day < until));
+        within.for_each(|(_, summary)| lives.add(summary, days));
         Self { time_to_value: time_to_value(&lives, &stock), table: lives.table(&stock.ages) }
     }
 }

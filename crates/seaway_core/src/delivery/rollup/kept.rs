@@ -96,10 +96,8 @@ pub fn brief(question: &Question<'_>, summaries: &BTreeMap<Day, DaySummary>) -> 
         Some(until) => stock(until),
         None => stock_at(&open, as_of).ages,
     };
-    let mut lives = Lives::since(start, since.map(stock).as_ref());
-    for (&day, summary) in asked {
-        lives.add(days.start(day), summary);
-    }
+    let mut lives = Lives::since(since, since.map(stock).as_ref());
+    asked.for_each(|(_, summary)| lives.add(summary, days));
     let Spread { n, waiting, p50, .. } = lives.spread(&waits);
     Brief { n, waiting, p50, deployments }
 }

@@ -1,7 +1,7 @@
 //! Days, added up.
 
 use crate::delivery::report::Spread;
-use crate::delivery::summary::{Count, DaySummary, STAGES, Stock};
+use crate::delivery::summary::{Count, Day, DaySummary, Days, STAGES, Stock};
 use crate::stats::histogram::Histogram;
 use crate::stats::life_table::{LifeTable, Tally};
 use crate::stats::survival::Curve;
@@ -13,8 +13,8 @@ pub(super) fn count(number: i64) -> usize {
 
 /// What the life table of a span needs of its days.
 pub(super) struct Lives {
-    /// The first moment of the span; `None`: everything is seen from birth.
-    since: Option<i64>,
+    /// The first day of the span; `None`: everything is seen from birth.
+    since: Option<Day>,
     /// The ages at which lives entered.
     entered: Tally,
     delivered: Tally,
@@ -22,7 +22,7 @@ pub(super) struct Lives {
 
 impl Lives {
     /// Of no days yet. `stock` is what waits at `since`; it is looked at only where that is given.
-    pub(super) fn since(since: Option<i64>, stock: Option<&Histogram>) -> Self {
+    pub(super) fn since(since: Option<Day>, stock: Option<&Histogram>) -> Self {
         let mut entered = Tally::default();
         if let (Some(_), Some(stock)) = (since, stock) {
             entered.add(stock);
@@ -30,11 +30,13 @@ impl Lives {
         Self { since, entered, delivered: Tally::default() }
     }
 
-    /// Adds the changes of a day that starts at a moment.
-    pub(super) fn add(&mut self, start: i64, day: &DaySummary) {
+    /// Adds the changes of a day of the span.
+    pub(super) fn add(&mut self, day: &DaySummary, days: &Days) {
         self.deliver(&day.delivered);
         if let Some(since) = self.since {
-            self.entered.add_earlier(&day.entering, start.saturating_sub(since));
+            for (age, count) in day.entering.ages_at(since, days) {
+                self.entered.count(age, count);
+            }
         }
     }
 

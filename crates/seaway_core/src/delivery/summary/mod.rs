@@ -10,20 +10,21 @@
 //! enters at the age that it has there, and what appears (is merged) later. Of the latter, what
 //! was started within the span enters at birth, and what was started before it enters at its age
 //! at `s`. That age is not in the counts of a day, as they do not know which `s` will be asked
-//! for; they have the age at the start of the day on which the change appeared, from which the
-//! days in between are taken off. What is delivered is in the counts of its day, and the stock at
-//! `u` is what leaves undelivered.
+//! for; they have the day on which the change was started ([`Entering`]). What is delivered is in
+//! the counts of its day, and the stock at `u` is what leaves undelivered.
 //!
 //! The stage that ends with the deployment, and the lives of single commits, are seen from the
 //! moment on at which they begin: nothing of them enters but with the stock.
 
 mod days;
+mod entering;
 #[cfg(test)]
 pub(in crate::delivery) mod fixture;
 mod open;
 mod rows;
 
 pub use days::{Day, Days};
+pub use entering::Entering;
 pub use open::{Open, OpenChange, OpenKind};
 pub use rows::{day_summaries, is_settled, stock, summaries};
 
@@ -32,7 +33,7 @@ use crate::stats::bytes::{Bytes, write, write_signed};
 use crate::stats::histogram::Histogram;
 
 /// What encoded summaries begin with; another layout gets another number.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// The milestones that end a stage, in order.
 pub const STAGES: [Milestone; 6] = [
@@ -89,7 +90,7 @@ pub enum Count {
 }
 
 /// How many histograms a summary has.
-const PARTS: usize = 2 * STAGES.len() + 8;
+const PARTS: usize = 2 * STAGES.len() + 7;
 
 /// How many kinds of [`Count`] there are.
 const COUNTS: usize = Count::WaitingReverted as usize + 1;
@@ -121,9 +122,8 @@ pub struct DaySummary {
     /// The ages, at the first moment of the day, of the measured changes that waited then.
     pub waiting: Histogram,
     /// Of the measured changes that appeared on the day after its first moment and up to the first
-    /// moment of the next, the ages at its first moment; those that were started later are left
-    /// out.
-    pub entering: Histogram,
+    /// moment of the next, those that were started on an earlier day.
+    pub entering: Entering,
     /// How long, at the first moment of the day, the changes of `waiting` were in their last stage.
     pub last_stage: Histogram,
     /// From commit to deployment, of the commits deployed on the day.
@@ -180,12 +180,14 @@ impl DaySummary {
     /// Adds another one: the summary of both. The order in which many are merged does not matter.
     pub fn merge(&mut self, other: &Self) {
         self.open.merge(&other.open);
+        self.entering.merge(&other.entering);
         self.combine(other, Histogram::merge, i64::wrapping_add);
     }
 
     /// Takes another one away: exactly what merging it added.
     pub fn subtract(&mut self, other: &Self) {
         self.open.subtract(&other.open);
+        self.entering.subtract(&other.entering);
         self.combine(other, Histogram::subtract, i64::wrapping_sub);
     }
 
@@ -217,7 +219,6 @@ impl DaySummary {
             delivered,
             stages: [a, b, c, d, e, f],
             waiting,
-            entering,
             last_stage,
             lead_times,
             waiting_commits,
@@ -235,7 +236,6 @@ impl DaySummary {
             e,
             f,
             waiting,
-            entering,
             last_stage,
             lead_times,
             waiting_commits,
@@ -255,7 +255,6 @@ impl DaySummary {
             delivered,
             stages: [a, b, c, d, e, f],
             waiting,
-            entering,
             last_stage,
             lead_times,
             waiting_commits,
@@ -273,7 +272,6 @@ impl DaySummary {
             e,
             f,
             waiting,
-            entering,
             last_stage,
             lead_times,
             waiting_commits,
@@ -296,8 +294,8 @@ impl DaySummary {
 
     /// The summary as bytes; equal summaries are equal bytes.
     ///
-    /// The format, which histograms follow, these, which counts follow, these, and the open changes
-    /// if there are any.
+    /// The format, which histograms follow, these, which counts follow, these, the entering changes,
+    /// and the open ones if there are any.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let parts = self.parts();
@@ -310,6 +308,7 @@ impl DaySummary {
         for &count in self.counts.iter().filter(|&&count| count != 0) {
             write_signed(count, &mut bytes);
         }
+        self.entering.encode(&mut bytes);
         if !self.open.is_empty() {
             self.open.encode(&mut bytes);
         }
@@ -342,6 +341,7 @@ impl DaySummary {
                 *count = from.read_signed().filter(|&count| count != 0)?;
             }
         }
+        summary.entering = Entering::decode(&mut from)?;
         if !from.0.is_empty() {
             summary.open = Open::decode(&mut from).filter(|open| !open.is_empty())?;
         }

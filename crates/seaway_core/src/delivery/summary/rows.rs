@@ -243,10 +243,9 @@ impl Summaries<'_> {
 
     /// Counts a measured change on the day that it appears, if it was started before it.
     fn enters(&mut self, life: &Life) {
-        let day = self.days.of(life.appears.saturating_sub(1));
-        let age = self.days.start(day).saturating_sub(life.start);
-        if age > 0 {
-            self.at(day).entering.add(age);
+        let (days, day) = (self.days, self.days.of(life.appears.saturating_sub(1)));
+        if life.start < days.start(day) {
+            self.at(day).entering.add(life.start, days);
         }
     }
 

@@ -34,17 +34,17 @@ fn a_change_is_counted_where_it_waits_and_where_it_is_delivered() {
     let told: Vec<_> = all
         .iter()
         .map(|(day, summary)| {
-            let sums = [&summary.delivered, &summary.waiting, &summary.entering];
-            (day.0 - TODAY.0, sums.map(|it| (it.total(), it.sum())))
+            let sums = [&summary.delivered, &summary.waiting].map(|it| (it.total(), it.sum()));
+            (day.0 - TODAY.0, sums, summary.entering.ages_at(*day, days).collect::<Vec<_>>())
         })
         .collect();
     let none = (0, 0);
     assert_eq!(
         told,
         [
-            (0, [none, none, (1, DAY - 100)]),
-            (1, [none, (2, 2 * DAY - 50), none]),
-            (2, [(2, 4 * DAY + 50), (2, 4 * DAY - 50), none]),
+            (0, [none, none], vec![(DAY - 100, 1)]),
+            (1, [none, (2, 2 * DAY - 50)], vec![]),
+            (2, [(2, 4 * DAY + 50), (2, 4 * DAY - 50)], vec![]),
         ]
     );
     assert!(is_settled(&view, T + 5 * DAY) && !is_settled(&view, T + 2 * DAY + 99));
@@ -144,20 +144,22 @@ fn a_typical_day_is_small() {
     assert!(today.stages.iter().all(|stage| stage.total() == 5));
     let length = today.encode().len();
     assert!(length <= 190, "{length} bytes");
-    assert_eq!(DaySummary::default().encode().len(), 3);
+    assert_eq!(DaySummary::default().encode().len(), 4);
 }
 
 #[test]
 fn what_is_not_canonical_is_refused() {
-    assert_eq!(DaySummary::decode(&[3, 0, 0]), Some(DaySummary::default()));
+    assert_eq!(DaySummary::decode(&[4, 0, 0, 0]), Some(DaySummary::default()));
     for wrong in [
         &[][..],
-        &[2, 0, 0],                // another format
-        &[3, 0],                   // cut off
-        &[3, 0, 0, 0],             // something left over
-        &[3, 1, 0, 0, 0],          // an empty histogram
-        &[3, 0, 1, 0],             // a count of 0
-        &[3, 0x80, 0x80, 0x40, 0], // no such histogram
+        &[3, 0, 0, 0],                // another format
+        &[4, 0, 0],                   // cut off
+        &[4, 0, 0, 0, 0],             // something left over
+        &[4, 1, 0, 0, 0, 0],          // an empty histogram
+        &[4, 0, 1, 0, 0],             // a count of 0
+        &[4, 0, 0, 1, 0, 0, 0, 0],    // a day on which none were started
+        &[4, 0, 0, 2, 2, 0, 2, 0, 0], // half of one
+        &[4, 0x80, 0x80, 0x40, 0, 0], // no such histogram
     ] {
         assert_eq!(DaySummary::decode(wrong), None, "{wrong:?}");
     }
