@@ -1,5 +1,6 @@
 //! What the parts of a running server share, and how it is started.
 
+use crate::access::Access;
 use crate::body::Budget;
 use crate::catalog;
 use crate::config::Config;
@@ -7,7 +8,7 @@ use crate::delivery::projector::{Progress, Projector, Settings};
 use crate::delivery::site::Live;
 use crate::delivery::store::Store;
 use crate::error::Error;
-use crate::ledger::{Databases, Event, Ledger, Limits, Outcome, Place, Refusal};
+use crate::ledger::{Database, Databases, Event, Ledger, Limits, Outcome, Place, Refusal};
 use clap::Args;
 use seaway_core::delivery::summary::Days;
 use std::path::PathBuf;
@@ -121,6 +122,11 @@ impl Opened {
         Projector::start(self.ledger.clone(), self.databases.views.clone(), settings).await
     }
 
+    /// The database of the log.
+    pub(crate) fn log(&self) -> &Database {
+        &self.databases.log
+    }
+
     /// What reads the views.
     pub(crate) fn store(&self) -> Store {
         Store::new(self.databases.views.clone())
@@ -176,6 +182,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) budget: Budget,
     pub(crate) secrets: Secrets,
+    /// Who is let in.
+    pub(crate) access: Access,
     pub(crate) clock: Clock,
     pub(crate) days: Arc<Days>,
     /// How long after a deployment an incident may open that is taken to be caused by it.
@@ -195,7 +203,7 @@ impl App {
         config: &Config,
         progress: watch::Receiver<Progress>,
         catalog: watch::Receiver<Arc<catalog::State>>,
-        secrets: Secrets,
+        (secrets, access): (Secrets, Access),
         clock: Clock,
     ) -> Self {
         Self {
@@ -203,6 +211,7 @@ impl App {
             store: opened.store(),
             budget: Budget::of_bytes(BODIES_BYTES_MAX),
             secrets,
+            access,
             clock,
             days: Arc::new(Days::new(config.time_zone.clone())),
             incident_window_seconds: config.incident_window_seconds,

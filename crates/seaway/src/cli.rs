@@ -1,5 +1,6 @@
 //! Every verb on one page.
 
+use crate::access::TokenVerb;
 use crate::backfill::Backfill;
 use crate::delivery::command::{self, Measure};
 use crate::demo::Demo;
@@ -38,6 +39,8 @@ enum Verb {
     Check(Check),
     /// Compute all views anew from the log
     Rebuild(Rebuild),
+    /// Say who may: make, list and revoke tokens
+    Token(TokenVerb),
     /// Show it all: a server with a made-up company on it
     Demo(Demo),
 }
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
         Verb::Restore(verb) => wait_for(verb.run()),
         Verb::Check(verb) => wait_for(verb.run()),
         Verb::Rebuild(verb) => wait_for(verb.run()),
+        Verb::Token(verb) => wait_for(verb.run(now)),
         Verb::Demo(verb) => wait_for(verb.run(now)),
     };
     match result {

@@ -36,6 +36,32 @@ pub(crate) struct Config {
     pub(crate) mirror_catalogued: bool,
     /// What is filled from GitHub on a schedule.
     pub(crate) github: GitHub,
+    /// Who is let in.
+    pub(crate) access: Access,
+}
+
+/// Who is let in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Access {
+    pub(crate) tokens: AskForTokens,
+    /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub(crate) behind_proxy: bool,
+    /// How long a person is signed in at most.
+    pub(crate) session_hours: u16,
+    /// Failed authentications by address.
+    pub(crate) failures_per_minute: u32,
+    /// Requests with one token; 0 is no bound.
+    pub(crate) requests_per_second: u32,
+}
+
+/// When requests need a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AskForTokens {
+    /// Unless the server listens on a loopback address.
+    Auto,
+    Always,
 }
 
 /// What is filled from GitHub on a schedule.
@@ -64,6 +90,7 @@ struct File {
     repositories: BTreeMap<String, String>,
     mirrors: Mirrors,
     github: GitHub,
+    access: Access,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +189,7 @@ fn parse(text: &str, name: &str) -> Result<toml::Table, Error> {
 impl File {
     fn check(self) -> Result<Config, Error> {
         self.check_github()?;
+        self.check_access()?;
         let pattern = |key: &str, error: regex::Error| {
             Error::input(format!("a pattern of `{key}` cannot be used: {error}"), HINT)
         };
@@ -200,7 +228,18 @@ impl File {
                 .collect(),
             mirror_catalogued: self.mirrors.catalogued,
             github: self.github,
+            access: self.access,
         })
+    }
+
+    fn check_access(&self) -> Result<(), Error> {
+        match self.access.session_hours == 0 || self.access.failures_per_minute == 0 {
+            true => Err(Error::input(
+                "access.session_hours and access.failures_per_minute are at least 1",
+                "leave them out for the defaults",
+            )),
+            false => Ok(()),
+        }
     }
 
     fn check_github(&self) -> Result<(), Error> {

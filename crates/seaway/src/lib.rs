@@ -3,6 +3,7 @@
 //! This library is for the program beside it and for no other: all that it offers is [`run`]. Built
 //! for tests and for fuzzing it also has `fuzzing`, which the fuzz targets in `fuzz/` call.
 
+mod access;
 mod app;
 mod backfill;
 mod body;

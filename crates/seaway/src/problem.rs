@@ -102,6 +102,20 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "The sender is not known", detail)
     }
 
+    /// The sender is known, or need not be, and may not do this.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "This is not allowed", detail)
+    }
+
+    /// The sender has failed to be known, or has asked, too often.
+    pub(crate) fn too_often(detail: impl Into<String>, retry_after_seconds: u64) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let mut problem = Self::new(status, "too-often", "That was too often", detail)
+            .hint("try again after the time that Retry-After names");
+        problem.0.retry_after = Some(retry_after_seconds);
+        problem
+    }
+
     /// There is no such thing.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::ledger::{Event, write_object};
 use crate::pages::words;
 use clap::Args;
+pub(crate) use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -40,6 +41,7 @@ impl ServerArgument {
 /// A running server.
 pub(crate) struct Remote {
     http: Client,
+    base: Url,
     events: Url,
 }
 
@@ -103,10 +105,51 @@ impl Remote {
         let http = client
             .build()
             .map_err(|error| Error::Failed { what: error.to_string(), hint: None })?;
-        let mut events = base;
-        events.set_path(&format!("{}/events", events.path().trim_end_matches('/')));
-        events.set_query(None);
-        Ok(Self { http, events })
+        let mut base = base;
+        base.set_query(None);
+        base.set_fragment(None);
+        let events = under(&base, "/events");
+        Ok(Self { http, base, events })
+    }
+
+    /// Asks for what is at a path, once, and tells the JSON that is answered.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses; `hint` says what to do where it is not let in.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+        hint: &str,
+    ) -> Result<serde_json::Value, Error> {
+        let mut request = self.http.request(method, under(&self.base, path));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let unreachable = |error: reqwest::Error| {
+            Error::failed(
+                format!("{} cannot be reached: {}", self.name(), error.without_url()),
+                "look whether the server runs",
+            )
+        };
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let text = response.bytes().await.map_err(unreachable)?;
+        let answer: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
+        match answer {
+            Some(answer) if status.is_success() => Ok(answer),
+            answer => {
+                let told = answer.as_ref().and_then(|it| it["detail"].as_str());
+                let detail = words::clean(told.unwrap_or("no JSON"), 300);
+                let what = format!("{} answers {status}: {detail}", self.name());
+                Err(match status {
+                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::input(what, hint),
+                    _ if status.is_client_error() => Error::Input { what, hint: None },
+                    _ => Error::Failed { what, hint: None },
+                })
+            }
+        }
     }
 
     /// Where it is, to tell it from others: without credentials.
@@ -202,6 +245,13 @@ impl Remote {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// The URL of a path below that of a server.
+fn under(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 fn is_busy(response: &Response) -> bool {

@@ -1,14 +1,15 @@
-//! Every URL on one page.
+//! Every URL on one page, with who may use it.
 
+use crate::access::{Face, Proof, Routes, admin, editor, open, proven, viewer};
 use crate::app::App;
 use crate::pages::{assets, site};
 use crate::problem::Problem;
-use crate::{delivery, intake};
+use crate::{access, delivery, intake};
 use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -16,56 +17,70 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 /// All that the server answers.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let taking_in = Router::new()
-        .route("/events", post(intake::api::events))
-        .route("/webhooks/github", post(intake::api::github))
-        .route("/webhooks/gitlab", post(intake::api::gitlab));
-    let taking_in = decompressing(taking_in);
-    let reports = Router::new()
-        .route("/organization", get(delivery::api::organization))
-        .route("/groups", get(delivery::api::groups))
-        .route("/groups/{group}", get(delivery::api::group))
-        .route("/services", get(delivery::api::services))
-        .route("/services/{service}", get(delivery::api::service))
-        .route("/services/{service}/changes", get(delivery::api::changes))
-        .route("/services/{service}/changes/{change}", get(delivery::api::change))
-        .route("/services/{service}/deployments", get(delivery::api::deployments))
+    let taking_in = Routes::of(&app, Face::Program)
+        .route("/events", editor(post(intake::api::events)))
+        .route("/webhooks/github", proven(Proof::GitHub, post(intake::api::github)))
+        .route("/webhooks/gitlab", proven(Proof::GitLab, post(intake::api::gitlab)));
+    let taking_in = decompressing(taking_in.done());
+    let reports = Routes::of(&app, Face::Program)
+        .route("/organization", viewer(get(delivery::api::organization)))
+        .route("/groups", viewer(get(delivery::api::groups)))
+        .route("/groups/{group}", viewer(get(delivery::api::group)))
+        .route("/services", viewer(get(delivery::api::services)))
+        .route("/services/{service}", viewer(get(delivery::api::service)))
+        .route("/services/{service}/changes", viewer(get(delivery::api::changes)))
+        .route("/services/{service}/changes/{change}", viewer(get(delivery::api::change)))
+        .route("/services/{service}/deployments", viewer(get(delivery::api::deployments)))
         .route(
             "/services/{service}/deployments/{environment}/{name}",
-            get(delivery::api::deployment),
+            viewer(get(delivery::api::deployment)),
         )
-        .route("/services/{service}/incidents", get(delivery::api::incidents))
-        .route("/waiting", get(delivery::api::waiting))
-        .route("/compare", get(delivery::api::compare))
-        .route("/search", get(delivery::api::search))
-        .route("/quality", get(delivery::api::quality))
-        .route("/quality/findings", get(delivery::api::findings))
-        .route("/event", get(intake::api::event))
-        .route("/progress", get(delivery::api::progress))
-        .route("/openapi.json", get(delivery::api::openapi));
-    let pages = Router::new()
-        .route("/", get(delivery::site::organization))
-        .route("/groups/{group}", get(delivery::site::group))
-        .route("/services/{service}", get(delivery::site::service))
-        .route("/in-flight", get(delivery::site::in_flight))
-        .route("/live", get(delivery::site::live))
-        .route("/live/deployments", get(delivery::site::latest_deployments))
-        .route("/services/{service}/changes/{change}", get(delivery::site::change))
+        .route("/services/{service}/incidents", viewer(get(delivery::api::incidents)))
+        .route("/waiting", viewer(get(delivery::api::waiting)))
+        .route("/compare", viewer(get(delivery::api::compare)))
+        .route("/search", viewer(get(delivery::api::search)))
+        .route("/quality", viewer(get(delivery::api::quality)))
+        .route("/quality/findings", viewer(get(delivery::api::findings)))
+        .route("/event", viewer(get(intake::api::event)))
+        .route("/progress", viewer(get(delivery::api::progress)))
+        .route("/openapi.json", viewer(get(delivery::api::openapi)))
+        .route("/audit", admin(get(access::audit)))
+        .route("/tokens", admin(get(access::tokens)))
+        .route("/tokens", admin(post(access::create)))
+        .route("/tokens/{token}", admin(delete(access::revoke)));
+    let pages = Routes::of(&app, Face::Page)
+        .route("/", viewer(get(delivery::site::organization)))
+        .route("/groups/{group}", viewer(get(delivery::site::group)))
+        .route("/services/{service}", viewer(get(delivery::site::service)))
+        .route("/in-flight", viewer(get(delivery::site::in_flight)))
+        .route("/services/{service}/changes/{change}", viewer(get(delivery::site::change)))
         .route(
             "/services/{service}/deployments/{environment}/{name}",
-            get(delivery::site::deployment),
+            viewer(get(delivery::site::deployment)),
         )
-        .route("/compare", get(delivery::site::compare))
-        .route("/quality", get(delivery::site::quality))
-        .route("/search", get(delivery::site::search));
+        .route("/compare", viewer(get(delivery::site::compare)))
+        .route("/quality", viewer(get(delivery::site::quality)))
+        .route("/search", viewer(get(delivery::site::search)))
+        .route("/sign-in", open(get(access::sign_in)))
+        .route("/sign-in", open(post(access::sign_in_form)))
+        .route("/sign-out", viewer(post(access::sign_out)))
+        .route("/tokens", admin(get(access::tokens_page)))
+        .route("/tokens", admin(post(access::create_form)))
+        .route("/tokens/{token}/revoke", admin(post(access::revoke_form)));
+    // Parts of pages, which their scripts fetch: nobody signs in there.
+    let parts = Routes::of(&app, Face::Program)
+        .route("/live", viewer(get(delivery::site::live)))
+        .route("/live/deployments", viewer(get(delivery::site::latest_deployments)));
+    let machinery = Routes::of(&app, Face::Program)
+        .route("/assets/{file}", open(get(assets::asset)))
+        .route("/metrics", viewer(get(delivery::metrics::metrics)))
+        .route("/healthz", open(get(|| async { "ok\n" })))
+        .route("/readyz", open(get(delivery::api::ready)));
     let all = Router::new()
         .merge(taking_in)
-        .nest("/api/v1", compressed(reports))
-        .merge(compressed(for_people(pages)))
-        .route("/assets/{file}", get(assets::asset))
-        .route("/metrics", get(delivery::metrics::metrics))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(delivery::api::ready))
+        .nest("/api/v1", compressed(reports.done()))
+        .merge(compressed(for_people(pages.done().merge(parts.done()))))
+        .merge(machinery.done())
         .fallback(nothing_there)
         .method_not_allowed_fallback(|uri: Uri| async move {
             Problem::method_not_allowed(format!("{} does not take this method", uri.path()))

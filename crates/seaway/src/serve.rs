@@ -1,9 +1,10 @@
 //! `seaway serve`: listening, and stopping without losing anything.
 
+use crate::access::{Access, Peer};
 use crate::app::{App, Clock, Opened, PlaceArguments, Secrets};
 use crate::backfill::Schedule;
 use crate::catalog::{Source, Watcher, names_of};
-use crate::config::Config;
+use crate::config::{AskForTokens, Config};
 use crate::delivery::projector::Progress;
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -40,7 +41,8 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Serve {
     #[command(flatten)]
     place: PlaceArguments,
-    /// The address to listen on; loopback only, until there is sign-in
+    /// The address to listen on; where others can reach it, every request needs a token (see
+    /// seaway token)
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7700")]
     listen: SocketAddr,
     /// A folder with files of the catalog, or a repository: git+URL#BRANCH:FOLDER; may be given
@@ -84,17 +86,25 @@ pub(crate) async fn run(
     clock: Clock,
     listening: Option<oneshot::Sender<SocketAddr>>,
 ) -> Result<(), Error> {
-    check_address(arguments.listen)?;
     log_to_stderr();
     let mut config = arguments.place.config()?;
     if arguments.is_alone {
         config.mirror_catalogued = false;
         config.repositories.clear();
         config.github.backfill.clear();
+        config.access.tokens = AskForTokens::Auto;
     }
     let config = Arc::new(config);
     let sources = arguments.catalog_sources(&config)?;
     let opened = Opened::at(&arguments.place.place()).await?;
+    let access = match Access::start(&opened, &config.access, arguments.listen, clock).await {
+        Ok(access) => access,
+        Err(error) => {
+            opened.close().await;
+            return Err(error);
+        }
+    };
+    let asks = access.asks();
     let projector = opened.projector(&config).await?;
     let watcher = watcher(sources, opened.ledger.clone(), projector.progress(), clock);
     let app = Arc::new(App::new(
@@ -102,7 +112,7 @@ pub(crate) async fn run(
         &config,
         projector.progress(),
         watcher.state(),
-        Secrets::of_environment(),
+        (Secrets::of_environment(), access),
         clock,
     ));
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
@@ -140,7 +150,10 @@ pub(crate) async fn run(
     if let Some(listening) = listening {
         let _ = listening.send(address);
     }
-    tracing::info!(%address, "this server is for this machine only: there is no sign-in yet");
+    match asks {
+        true => tracing::info!(%address, "every request needs a token"),
+        false => tracing::info!(%address, "this server is for this machine only, and asks nobody"),
+    }
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);
     let _ = tokio::join!(watching, filling, mirroring);
@@ -189,18 +202,6 @@ async fn told_to_stop() {
     }
 }
 
-/// Refuses addresses that others can reach: nobody is asked who they are yet.
-fn check_address(listen: SocketAddr) -> Result<(), Error> {
-    match listen.ip().is_loopback() {
-        true => Ok(()),
-        false => Err(Error::input(
-            format!("the server does not listen on {listen}: there is no sign-in yet"),
-            "listen on a loopback address (127.0.0.1:7700 or [::1]:7700) and let a proxy that asks \
-             who is there pass requests on",
-        )),
-    }
-}
-
 /// Half of the files that the process may open, where a system tells it: databases that find none
 /// left could not be written.
 fn connections_max() -> usize {
@@ -223,9 +224,9 @@ async fn serve(
     let mut stop = std::pin::pin!(stop);
     loop {
         let slot = Arc::clone(&slots).acquire_owned().await;
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, peer)) => (stream, Peer(peer.ip())),
                 Err(error) => {
                     // Out of file descriptors, most likely: some will be given back.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -235,7 +236,7 @@ async fn serve(
             },
             () = &mut stop => break,
         };
-        let connection = graceful.watch(connection(stream, routes.clone()));
+        let connection = graceful.watch(connection(stream, peer, routes.clone()));
         tokio::spawn(async move {
             // A client that breaks off is no concern of anyone else.
             let _ = connection.await;
@@ -255,6 +256,7 @@ async fn serve(
 
 fn connection(
     stream: TcpStream,
+    peer: Peer,
     routes: axum::Router,
 ) -> hyper::server::conn::http1::Connection<
     TokioIo<Impatient<TcpStream>>,
@@ -267,8 +269,11 @@ fn connection(
 > {
     // Small answers must not wait for more to send.
     let _ = stream.set_nodelay(true);
-    let service =
-        routes.map_request(|request: Request<hyper::body::Incoming>| request.map(Body::new));
+    let service = routes.map_request(move |request: Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        request
+    });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)

@@ -140,6 +140,27 @@ impl Databases {
         }
     }
 
+    /// Opens the log of a place for writing a little, also while a server uses it; nothing is
+    /// locked. Makes the folder and the file where there are none, if `make` says so.
+    ///
+    /// # Errors
+    /// There is nothing, the folder cannot be made, or the database cannot be reached.
+    pub(crate) async fn open_beside(place: &Place, make: bool) -> Result<Database, Error> {
+        install_drivers();
+        match place {
+            Place::Folder(folder) => {
+                let file = folder.join("ledger.sqlite");
+                if !make && !file.is_file() {
+                    return Err(Error::Nothing { folder: folder.clone() });
+                }
+                std::fs::create_dir_all(folder)
+                    .map_err(|source| Error::Folder { folder: folder.clone(), source })?;
+                Database::sqlite(&file, format!("{SQLITE_PRAGMAS}{SQLITE_DURABLE}"), None).await
+            }
+            Place::Postgres(url) => Database::postgres(url).await,
+        }
+    }
+
     /// Waits until all connections are given back, and closes them. A ledger that has not
     /// finished keeps one, so [`super::Ledger::finish`] comes first.
     pub(crate) async fn close(&self) {
@@ -230,6 +251,11 @@ impl Database {
     /// The connections, for statements that read.
     pub(crate) fn pool(&self) -> &AnyPool {
         &self.pool
+    }
+
+    /// Waits until all connections are given back, and closes them.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
     }
 
     /// Which database it is.

@@ -2,6 +2,7 @@
 //!
 //! The only folder, with the nouns' `store.rs`, that speaks SQL.
 
+mod audit;
 mod backup;
 mod check;
 mod database;
@@ -19,6 +20,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use audit::AUDIT_KIND;
 pub(crate) use backup::restore;
 
 pub(crate) use database::{Database, Databases, Engine, Place};
@@ -63,6 +65,18 @@ impl Ledger {
     pub(crate) async fn start_reading(log: Database) -> Result<Self, Error> {
         migrations::check_version(&log, &migrations::LOG).await?;
         Self::start_writer(log, Limits::default()).await
+    }
+
+    /// Appends to a log beside another process that may be using it: makes the tables where there
+    /// are none, and does not bring older ones to a newer version.
+    ///
+    /// # Errors
+    /// The tables have another version than this program knows, or the database fails.
+    pub(crate) async fn start_beside(log: Database) -> Result<Self, Error> {
+        if migrations::is_new(&log).await? {
+            migrate(&log, &migrations::LOG).await?;
+        }
+        Self::start_reading(log).await
     }
 
     async fn start_writer(log: Database, limits: Limits) -> Result<Self, Error> {

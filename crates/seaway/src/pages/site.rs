@@ -53,6 +53,28 @@ const ENTRIES: [(Place, &str, &str); 4] = [
     (Place::Quality, "/quality", "Data quality"),
 ];
 
+/// Who looks at a page, as its foot says.
+#[derive(Debug, Clone)]
+pub(crate) struct Visitor {
+    /// The name of their token, from outside; `None` where nobody is asked.
+    pub(crate) name: Option<String>,
+    pub(crate) role: &'static str,
+    /// Whether they manage tokens.
+    pub(crate) manages: bool,
+    /// What proves that the form to sign out is of their page, if they signed in.
+    pub(crate) proof: Option<String>,
+}
+
+tokio::task_local! {
+    /// Who looks at the page that is made. It is told here, as it is no matter of any single page.
+    static VISITOR: Visitor;
+}
+
+/// Makes an answer for a visitor.
+pub(crate) async fn visited<F: Future>(visitor: Visitor, answer: F) -> F::Output {
+    VISITOR.scope(visitor, answer).await
+}
+
 /// A page that leads to this one.
 pub(crate) struct Step {
     /// Its URL.
@@ -165,6 +187,26 @@ impl Page {
                     "Intervals are at 95 %. A month is 30 days, a year 365."
                 }
                 @if let Some(json) = &self.json { p { a href=(json) { "This page as JSON" } } }
+                @if let Ok(visitor) = VISITOR.try_with(Visitor::clone) { (visited_by(&visitor)) }
+            }
+        }
+    }
+}
+
+fn visited_by(visitor: &Visitor) -> Markup {
+    html! {
+        @if visitor.name.is_some() || visitor.manages {
+            div.visitor {
+                @if let Some(name) = &visitor.name {
+                    span { "You are " (outside(name, NAME)) " (" (visitor.role) ")" }
+                }
+                @if visitor.manages { a href="/tokens" { "Tokens" } }
+                @if let Some(proof) = &visitor.proof {
+                    form action="/sign-out" method="post" {
+                        input type="hidden" name="csrf" value=(proof);
+                        button.quiet type="submit" { "Sign out" }
+                    }
+                }
             }
         }
     }
@@ -195,6 +237,11 @@ pub(crate) async fn problems_as_pages(response: Response) -> Response {
     let mut shown = (problem.status(), page).into_response();
     if let Some(after) = response.headers().get(header::RETRY_AFTER) {
         shown.headers_mut().insert(header::RETRY_AFTER, after.clone());
+    }
+    for name in [header::WWW_AUTHENTICATE, header::VARY] {
+        if let Some(value) = response.headers().get(&name) {
+            shown.headers_mut().insert(name, value.clone());
+        }
     }
     shown
 }
