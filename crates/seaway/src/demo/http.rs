@@ -24,18 +24,47 @@ pub(super) struct Answer<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// A request to post a body of JSON.
-pub(super) fn post(path: &str, kind: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: seaway\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), body].concat()
-}
+/// What each request says beside what it is for: the host, and the token where there is one.
+#[derive(Debug, Clone)]
+pub(super) struct Head(String);
 
-/// A request for what is at a path.
-pub(super) fn get(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: seaway\r\n\r\n").into_bytes()
+impl Head {
+    /// The head of requests to a server; `SEAWAY_TOKEN`, if it is set, goes with each.
+    ///
+    /// # Errors
+    /// The token cannot be one, or would be sent in the clear to another machine.
+    pub(super) fn to(server: SocketAddr) -> Result<Self, crate::error::Error> {
+        let token = std::env::var("SEAWAY_TOKEN").unwrap_or_default();
+        let token = token.trim();
+        if token.is_empty() {
+            return Ok(Self(format!("Host: {server}\r\n")));
+        }
+        if !token.bytes().all(|it| it.is_ascii_graphic()) {
+            let what = "SEAWAY_TOKEN holds what no token can hold";
+            return Err(crate::error::Error::input(what, "set it anew"));
+        }
+        match server.ip().is_loopback() || server.ip().is_unspecified() {
+            true => Ok(Self(format!("Host: {server}\r\nAuthorization: Bearer {token}\r\n"))),
+            false => Err(crate::error::Error::input(
+                "the token would be sent in the clear",
+                "send the demo to a server on this machine",
+            )),
+        }
+    }
+
+    /// A request to post a body of JSON.
+    pub(super) fn post(&self, path: &str, kind: &str, body: &[u8]) -> Vec<u8> {
+        let (head, length) = (&self.0, body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\n{head}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        [head.as_bytes(), body].concat()
+    }
+
+    /// A request for what is at a path.
+    pub(super) fn get(&self, path: &str) -> Vec<u8> {
+        format!("GET {path} HTTP/1.1\r\n{}\r\n", self.0).into_bytes()
+    }
 }
 
 impl Connection {

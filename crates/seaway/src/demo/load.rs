@@ -1,7 +1,7 @@
 //! A load for a server: many clients that send as fast as they are answered.
 
 use super::figures::{Durations, Figures};
-use super::http::{self, Connection};
+use super::http::{Connection, Head};
 use crate::error::Error;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// Requests of `batch` events each.
-    pub(super) fn of(mut lines: impl Iterator<Item = String>, batch: usize) -> Self {
+    pub(super) fn of(head: &Head, mut lines: impl Iterator<Item = String>, batch: usize) -> Self {
         let (mut requests, mut events) = (Vec::new(), 0);
         loop {
             let some: Vec<String> = lines.by_ref().take(batch).collect();
@@ -34,12 +34,12 @@ impl Bodies {
                 [] => return Self { requests, events },
                 [one] if batch == 1 => {
                     let kind = "application/cloudevents+json";
-                    requests.push(http::post("/events", kind, one.as_bytes()));
+                    requests.push(head.post("/events", kind, one.as_bytes()));
                 }
                 some => {
                     let kind = "application/cloudevents-batch+json";
                     let body = format!("[{}]", some.join(","));
-                    requests.push(http::post("/events", kind, body.as_bytes()));
+                    requests.push(head.post("/events", kind, body.as_bytes()));
                 }
             }
         }
@@ -85,7 +85,8 @@ impl Load {
         let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
         let (goal, goal_seen) = watch::channel(None);
         let server = self.server;
-        let watching = self.watch.then(|| tokio::spawn(look(server, goal_seen)));
+        let progress = Head::to(server)?.get("/api/v1/progress");
+        let watching = self.watch.then(|| tokio::spawn(look(server, progress, goal_seen)));
         let begin = Instant::now();
         let clients: Vec<_> = (0..self.clients)
             .map(|_| tokio::spawn(send(server, Arc::clone(&requests), Arc::clone(&next))))
@@ -160,10 +161,10 @@ async fn send(
 /// Looks how far the reports have come, until they have come to the goal.
 async fn look(
     server: SocketAddr,
+    request: Vec<u8>,
     goal: watch::Receiver<Option<i64>>,
 ) -> Result<Vec<(Instant, i64)>, Error> {
     let mut connection = Connection::open(server).await.map_err(|error| broken(server, &error))?;
-    let request = http::get("/api/v1/progress");
     let mut looks = Vec::new();
     let mut late = None;
     loop {

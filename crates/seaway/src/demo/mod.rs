@@ -13,6 +13,7 @@ use crate::app::{Clock, PlaceArguments};
 use crate::error::Error;
 use crate::serve::{self, Serve};
 use clap::Args;
+use http::Head;
 use load::{Bodies, Load};
 use seaway_core::demo::{Company, Service};
 use seaway_core::time::DAY;
@@ -91,7 +92,8 @@ impl Demo {
             return print(self.lines(&company, &services));
         }
         if let Some(server) = self.server {
-            let bodies = Bodies::of(self.lines(&company, &services), self.batch as usize);
+            let head = Head::to(server)?;
+            let bodies = Bodies::of(&head, self.lines(&company, &services), self.batch as usize);
             let load = Load { server, clients: self.clients, watch: self.watch };
             return write!(anstream::stdout(), "{}", load.run(bodies).await?).or_else(unless_gone);
         }
@@ -141,7 +143,8 @@ impl Demo {
         let place = PlaceArguments::of_folder(folder.join("data"));
         let server = Serve::alone(place, self.listen, files);
         let (listening, address) = oneshot::channel();
-        let bodies = Bodies::of(self.lines(company, &services), FILLING.1);
+        let head = Head::to(self.listen)?;
+        let bodies = Bodies::of(&head, self.lines(company, &services), FILLING.1);
         let serving = serve::run(server, clock, Some(listening));
         let mut serving = std::pin::pin!(serving);
         let filling = async {

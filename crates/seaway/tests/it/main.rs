@@ -6,6 +6,11 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod access;
+mod access_lang;
+mod access_pages;
+mod access_routes;
+mod access_tokens;
 mod catalog;
 mod catalog_git;
 mod demo;

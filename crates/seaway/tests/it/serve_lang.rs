@@ -53,6 +53,14 @@ impl Data {
         self
     }
 
+    /// Servers are started with these settings too, as TOML.
+    pub(crate) fn setting(self, text: &str) -> Self {
+        let path = self.offline();
+        let before = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{before}\n{text}\n")).unwrap();
+        self
+    }
+
     /// Settings that keep servers of tests from asking the forges that their catalogs name.
     fn offline(&self) -> PathBuf {
         let path = self.beside("offline.toml");
