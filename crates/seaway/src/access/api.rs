@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Query, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -129,24 +130,25 @@ pub(crate) async fn create(
 /// it.
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Extension(who): Extension<Who>,
     Extension(From(from)): Extension<From>,
 ) -> Result<Response, Problem> {
-    let token = revoked(&app, &id, who, from).await?;
+    let token = revoked(&app, id, who, from).await?;
     Ok(never_kept(Json(Row::of(token, app.access.manager().now()))))
 }
 
 /// Revokes a token that there has to be.
 pub(super) async fn revoked(
     app: &App,
-    id: &str,
+    id: Result<Path<String>, PathRejection>,
     who: Who,
     from: std::net::IpAddr,
 ) -> Result<Token, Problem> {
+    let Path(id) = id.map_err(|_| Problem::bad_request("the id of the token cannot be read"))?;
     let is_id = !id.is_empty() && id.len() <= 32 && id.bytes().all(|it| it.is_ascii_hexdigit());
     let token = match is_id {
-        true => app.access.revoke(id, who.by, from).await?,
+        true => app.access.revoke(&id, who.by, from).await?,
         false => None,
     };
     token.ok_or_else(|| {

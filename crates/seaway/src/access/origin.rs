@@ -75,6 +75,7 @@ pub(crate) fn local_path(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+    use proptest::prelude::*;
 
     fn headers(all: &[(&'static str, &[u8])]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -184,5 +185,26 @@ mod tests {
             assert_eq!(local_path(path), None, "{path:?}");
         }
         assert_eq!(local_path(&format!("/{}", "a".repeat(2_000))), None);
+    }
+
+    proptest! {
+        /// Held against how browsers read URLs.
+        #[test]
+        fn no_path_leads_to_another_site(text in "[/\\\\a-c.:?#@%;\t\n\r \\[\\]-]{0,24}") {
+            let here = reqwest::Url::parse("http://here.example:7700/sign-in").unwrap();
+            if let Some(path) = local_path(&text) {
+                let there = here.join(path).unwrap();
+                prop_assert_eq!(there.origin(), here.origin(), "{:?} leads to {}", path, there);
+            }
+        }
+
+        #[test]
+        fn hosts_that_pass_are_this_machine(text in "(127\\.[0-9.]{1,9}|localhost|\\[::1?\\]?|[a-c@.]{0,4})(:[0-9a-c@/]{0,6})?") {
+            if is_local(&text) && let Ok(url) = reqwest::Url::parse(&format!("http://{text}/")) {
+                let host = url.host_str().unwrap().trim_matches(['[', ']']).to_owned();
+                let is_here = host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
+                prop_assert!(is_here || host == "localhost", "{} is {}", text, host);
+            }
+        }
     }
 }

@@ -11,9 +11,9 @@ use super::token::{NAME_CHARS_MAX, Secret, State as TokenState, Token};
 use crate::app::App;
 use crate::pages::parts::{Column, Table, section};
 use crate::pages::site::{Page, Place};
-use crate::pages::words::{NAME, counted, moment, outside};
+use crate::pages::words::{NAME, clean, counted, moment, outside};
 use crate::problem::Problem;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -236,11 +236,11 @@ pub(crate) async fn create_form(
 /// `POST /tokens/{token}/revoke`.
 pub(crate) async fn revoke_form(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Extension(who): Extension<Who>,
     Extension(From(from)): Extension<From>,
 ) -> Result<Response, Problem> {
-    revoked(&app, &id, who, from).await?;
+    revoked(&app, id, who, from).await?;
     Ok(gone_to("/tokens"))
 }
 
@@ -311,7 +311,9 @@ fn rows(all: &[Token], proof: &str, now: i64) -> Markup {
                 @if state == TokenState::Valid {
                     form action={ "/tokens/" (token.id) "/revoke" } method="post" {
                         input type="hidden" name=(form::FIELD) value=(proof);
-                        button.quiet type="submit" { "Revoke" }
+                        button.quiet type="submit" aria-label={ "Revoke " (clean(&token.name, NAME)) } {
+                            "Revoke"
+                        }
                     }
                 }
             },

@@ -177,7 +177,8 @@ fn a_deployment_appears_on_an_open_page() {
     let data = Data::new();
     let server = filled(&data);
     let mut open = server.connect();
-    open.write_all(b"GET /live HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n").unwrap();
+    open.write_all(b"GET /live HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        .unwrap();
     let mut heard = String::new();
     let mut hear = |moves: usize| {
         let since = Instant::now();

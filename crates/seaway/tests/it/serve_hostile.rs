@@ -101,7 +101,7 @@ fn bodies_of_a_hundred_megabytes() {
     for _ in 0..3 {
         // In chunks nobody says how much it will be.
         let mut stream = beset.server.connect();
-        let head = "POST /events HTTP/1.1\r\nHost: seaway\r\nTransfer-Encoding: chunked\r\n\
+        let head = "POST /events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\
                     Connection: close\r\nContent-Type: application/cloudevents+json\r\n\r\n";
         stream.write_all(head.as_bytes()).unwrap();
         for part in body.chunks(1 << 20) {
@@ -367,11 +367,11 @@ fn what_is_no_http() {
         "GET\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
         "GET / HTTP/1.1\r\n: x\r\n\r\n",
-        "POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        "POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-        "POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
-        "POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        "POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+        "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
+        "POST /events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "POST /events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "\u{16}\u{3}\u{1}",
     ]

@@ -472,6 +472,70 @@ fn what_is_sent_is_answered_as_the_document_says() {
     }
 }
 
+#[test]
+fn who_may_is_answered_as_the_document_says() {
+    let document = Document::read();
+    let data = Data::new().setting("[access]\ntokens = \"always\"\nfailures_per_minute = 3");
+    let made = |role: &str| {
+        data.run(&["token", "create", "--name", "x", "--role", role, "--expires", "1d"])
+    };
+    let [admin, viewer] = ["admin", "viewer"].map(|role| format!("Bearer {}", made(role).trim()));
+    let server = data.serve();
+    let json = ("Content-Type", "application/json");
+    let send = |method: &str, path: &str, at: &str, token: &str, body: &str, status: u16| {
+        let headers = [("Authorization", token), json];
+        let answer = server.send(method, at, &headers, body.as_bytes());
+        assert_eq!(answer.status, status, "{method} {at} {body}: {}", answer.body);
+        document.check(&method.to_lowercase(), path, &answer, &format!("{method} {at} {body}"))
+    };
+    let tokens = "/api/v1/tokens";
+    let wish = r#"{"name":"<b>","role":"editor","expires":"1d"}"#;
+    let new = send("POST", tokens, tokens, &admin, wish, 201);
+    assert_eq!(new["name"], "<b>");
+    let listed = send("GET", tokens, tokens, &admin, "", 200);
+    assert_eq!(listed["rows"].as_array().unwrap().len(), 3);
+    for wrong in [
+        "",
+        "{}",
+        "[]",
+        r#"{"name":"","role":"editor","expires":"1d"}"#,
+        r#"{"name":"x","role":"owner","expires":"1d"}"#,
+        r#"{"name":"x","role":"editor","expires":"yesterday"}"#,
+        r#"{"name":"x","role":"editor","expires":"1d","id":"1"}"#,
+    ] {
+        send("POST", tokens, tokens, &admin, wrong, 400);
+    }
+    send("POST", tokens, tokens, &admin, &" ".repeat(20_000), 413);
+    let kind = [("Authorization", admin.as_str()), ("Content-Type", "text/plain")];
+    let answer = server.post(tokens, &kind, wish.as_bytes());
+    assert_eq!(answer.status, 415);
+    document.check("post", tokens, &answer, "text/plain");
+    let one = "/api/v1/tokens/{token}";
+    let id = new["id"].as_str().unwrap();
+    for _ in 0..2 {
+        let ended = send("DELETE", one, &format!("{tokens}/{id}"), &admin, "", 200);
+        assert_eq!(ended["state"], "revoked");
+    }
+    for none in ["00", "%27%3B--", "%FF", "a%00b", &"a".repeat(500)] {
+        let answer = server.send("DELETE", &format!("{tokens}/{none}"), &kind, b"");
+        assert!([400, 404].contains(&answer.status), "{none}: {}", answer.body);
+    }
+    send("DELETE", one, &format!("{tokens}/00"), &admin, "", 404);
+    let audit = "/api/v1/audit";
+    let told = send("GET", audit, audit, &admin, "", 200);
+    assert_eq!(told["rows"][0]["action"], "token-revoked");
+    assert_eq!(told["rows"][0]["by"]["role"], "admin");
+    for path in [tokens, audit] {
+        send("GET", path, path, &viewer, "", 403);
+    }
+    send("POST", "/events", "/events", &viewer, "{}", 403);
+    let organization = "/api/v1/organization";
+    send("GET", organization, organization, &viewer, "", 200);
+    for status in [401, 401, 401, 429] {
+        send("GET", organization, organization, "Bearer x", "", status);
+    }
+}
+
 /// The story above really makes every kind of row: a schema that nothing was held against would
 /// hold anything.
 #[test]

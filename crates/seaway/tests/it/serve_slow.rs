@@ -23,7 +23,7 @@ fn begin(server: &Server, text: &str) -> TcpStream {
     stream
 }
 
-const HEAD: &str = "POST /events HTTP/1.1\r\nHost: seaway\r\nConnection: close\r\n\
+const HEAD: &str = "POST /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                     Content-Type: application/cloudevents+json\r\nContent-Length: 500\r\n";
 
 #[test]
@@ -73,7 +73,7 @@ fn slow_senders_are_sent_away_and_hold_nobody_up() {
 fn who_asks_and_never_reads_is_given_up() {
     let data = Data::new();
     let server = data.serve();
-    let request = "GET /nowhere HTTP/1.1\r\nHost: seaway\r\n\r\n".repeat(1_000);
+    let request = "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_000);
     let is_full =
         |error: &Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
     let mut streams: Vec<_> = (0..10).map(|_| server.connect()).collect();
@@ -103,7 +103,7 @@ fn a_request_that_breaks_off_changes_nothing() {
     let server = data.serve();
     let batch = serde_json::to_vec(&[event(0), event(1)]).unwrap();
     let head = format!(
-        "POST /events HTTP/1.1\r\nHost: seaway\r\nContent-Length: {}\r\n\
+        "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
          Content-Type: application/cloudevents-batch+json\r\n\r\n",
         batch.len()
     );
@@ -131,7 +131,7 @@ fn thousands_of_connections_are_served() {
     // A connection may be used for many requests.
     let mut stream = server.connect();
     for _ in 0..1_000 {
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: seaway\r\n\r\n").unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");
