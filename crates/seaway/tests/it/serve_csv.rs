@@ -92,6 +92,51 @@ fn every_list_is_the_same_as_csv() {
     }
 }
 
+/// The tables of reports: where their rows stand in the JSON, and a number of each row.
+const TABLES: [(&str, &str, &str, &str); 5] = [
+    ("waits", "/waits/stages", "p50_without_seconds", "/p50_without/seconds"),
+    ("stages", "/stages", "p85_high", "/p85/high"),
+    ("trend", "/trend/points", "p50_seconds", "/p50/seconds"),
+    ("ages", "/flow/waiting_by_age", "changes", "/changes"),
+    ("dora", "/dora", "value", "/value"),
+];
+
+#[test]
+fn every_table_of_a_report_is_the_same_as_csv() {
+    let data = with_catalog();
+    let server = filled(&data);
+    let holds = |path: &str, rows: &Value, sheet: &[Vec<String>], column: &str, place: &str| {
+        let at = sheet[0].iter().position(|it| it == column).unwrap();
+        let cells: Vec<&str> = sheet[1..].iter().map(|row| row[at].as_str()).collect();
+        let rows = rows.as_array().unwrap().iter();
+        let wanted: Vec<String> = rows.map(|row| told(row.pointer(place).unwrap())).collect();
+        assert!(!wanted.is_empty(), "{path}");
+        assert_eq!(cells, wanted, "{path} {column}");
+    };
+    for path in
+        ["/organization", "/groups/acme", "/services/shop", "/organization?since=2026-03-02"]
+    {
+        let report = server.report(path);
+        let mark = if path.contains('?') { '&' } else { '?' };
+        for (name, rows, column, place) in TABLES {
+            let (head, sheet) = get(&server, &format!("{path}{mark}format=csv&table={name}"));
+            assert!(head.contains(&format!("filename=\"{name}.csv\"")), "{head}");
+            holds(path, report.pointer(rows).unwrap(), &sheet, column, place);
+        }
+    }
+    let path = "/compare?by=service";
+    let (_, sheet) = get(&server, &format!("{path}&format=csv"));
+    let parts = server.report(path)["parts"].clone();
+    holds(path, &parts, &sheet, "name", "/name");
+    holds(path, &parts, &sheet, "p85_seconds", "/time_to_value/p85/seconds");
+    let path = "/services/shop/deployments/production/second";
+    let (_, sheet) = get(&server, &format!("{path}?format=csv"));
+    holds(path, &server.report(path)["delivered"], &sheet, "change", "/change");
+    for wrong in ["format=csv", "format=csv&table=x", "table=waits", "format=x&table=waits"] {
+        assert_eq!(server.get(&format!("/api/v1/organization?{wrong}")).status, 400, "{wrong}");
+    }
+}
+
 #[test]
 fn no_cell_is_a_formula() {
     let data = Data::new();

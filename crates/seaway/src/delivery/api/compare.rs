@@ -1,13 +1,16 @@
 //! Several sets of changes side by side: of groups, of services, of classes of services.
 
+use super::csv::{Column, Format};
 use super::filter::{FILTERS, Told, Wanted};
 use super::parameters::Parameters;
 use super::reports::{Asked, name_of, read_summaries};
+use super::tables::one;
 use crate::app::App;
 use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
 use seaway_core::catalog::{
     Architecture, Catalog, ClassFilter, EntityRef, Kind, Runtime, Tier, UNKNOWN,
 };
@@ -22,6 +25,23 @@ use std::sync::Arc;
 pub(in crate::delivery) const PARTS_MAX: usize = 8;
 /// Days that are compared, unless the URL says otherwise: a quarter of a year.
 const DAYS: i32 = 91;
+/// What the URL of a comparison may say beside filters.
+const ASKED: [&str; 5] = ["since", "until", "by", "of", "group"];
+/// The columns of a comparison.
+const COLUMNS: [Column; 12] = [
+    ("name", "/name"),
+    ("n", "/time_to_value/n"),
+    ("waiting", "/time_to_value/waiting"),
+    ("p50_seconds", "/time_to_value/p50/seconds"),
+    ("p50_low", "/time_to_value/p50/low"),
+    ("p50_high", "/time_to_value/p50/high"),
+    ("p85_seconds", "/time_to_value/p85/seconds"),
+    ("p85_low", "/time_to_value/p85/low"),
+    ("p85_high", "/time_to_value/p85/high"),
+    ("p95_seconds", "/time_to_value/p95/seconds"),
+    ("p95_low", "/time_to_value/p95/low"),
+    ("p95_high", "/time_to_value/p95/high"),
+];
 /// Services that are looked at for the first ones of a list.
 const SERVICES_MAX: i64 = 500;
 
@@ -251,8 +271,11 @@ fn named(parameters: &Parameters, by: By) -> Result<Vec<String>, Problem> {
 impl Comparison {
     /// The comparison that a query asks for.
     pub(in crate::delivery) async fn of(app: &App, query: Option<&str>) -> Result<Self, Problem> {
-        let others = [&FILTERS[..], &["since", "until", "by", "of", "group"]].concat();
-        let parameters = Parameters::of(query, &others)?;
+        let parameters = Parameters::of(query, &[&FILTERS[..], &ASKED].concat())?;
+        Self::asked(app, &parameters).await
+    }
+
+    async fn asked(app: &App, parameters: &Parameters) -> Result<Self, Problem> {
         let by = match parameters.text("by") {
             None => By::Group,
             Some(text) => {
@@ -264,14 +287,14 @@ impl Comparison {
                 })?
             }
         };
-        let asked = Asked::read(&parameters)?;
+        let asked = Asked::read(parameters)?;
         parameters.wait(app).await?;
-        let within = Within::of(app, &parameters)?;
+        let within = Within::of(app, parameters)?;
         let as_of = app.store.newest().await?.unwrap_or(0);
         let last = asked.until.unwrap_or_else(|| app.days.of(as_of).next());
         let since =
             asked.since.unwrap_or(seaway_core::delivery::summary::Day(last.0.saturating_sub(DAYS)));
-        let names = named(&parameters, by)?;
+        let names = named(parameters, by)?;
         let mut candidates = within.candidates(app, by, &names).await?;
         let left_out = candidates.len().saturating_sub(PARTS_MAX);
         candidates.truncate(PARTS_MAX);
@@ -322,6 +345,12 @@ async fn part(app: &App, asked: &Asked, as_of: i64, sums: &Parts) -> Result<Part
 pub(crate) async fn compare(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    Ok(Json(Comparison::of(&app, query.as_deref()).await?))
+) -> Result<Response, Problem> {
+    let others = [&FILTERS[..], &ASKED, &["format"]].concat();
+    let parameters = Parameters::of(query.as_deref(), &others)?;
+    let value = Comparison::asked(&app, &parameters).await?;
+    match parameters.format()? {
+        Format::Json => Ok(Json(value).into_response()),
+        Format::Csv => one(&value, "compare", "/parts", &COLUMNS),
+    }
 }

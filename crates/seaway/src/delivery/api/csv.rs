@@ -74,21 +74,31 @@ pub(super) fn listed<T: Sheet>(
 
 /// Rows as CSV.
 pub(super) fn sheet<T: Sheet>(rows: &[T]) -> Result<Response, Problem> {
-    let failed = |error: &dyn std::error::Error| {
-        tracing::error!(%error, "rows could not be written as CSV");
-        Problem::failed("the rows could not be written as CSV")
-    };
+    let rows: Result<Vec<Value>, _> = rows.iter().map(serde_json::to_value).collect();
+    written(T::FILE, T::COLUMNS, rows.map_err(|error| failed(&error))?.iter())
+}
+
+fn failed(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(%error, "rows could not be written as CSV");
+    Problem::failed("the rows could not be written as CSV")
+}
+
+/// The JSON of rows as a file of CSV.
+pub(super) fn written<'a>(
+    file: &str,
+    columns: &[Column],
+    rows: impl Iterator<Item = &'a Value>,
+) -> Result<Response, Problem> {
     let terminator = csv::Terminator::CRLF;
     let mut sheet = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
-    let names = T::COLUMNS.iter().map(|(name, _)| *name);
+    let names = columns.iter().map(|(name, _)| *name);
     sheet.write_record(names).map_err(|error| failed(&error))?;
     for row in rows {
-        let row = serde_json::to_value(row).map_err(|error| failed(&error))?;
-        let cells = T::COLUMNS.iter().map(|(_, place)| cell(row.pointer(place)));
+        let cells = columns.iter().map(|(_, place)| cell(row.pointer(place)));
         sheet.write_record(cells).map_err(|error| failed(&error))?;
     }
     let bytes = sheet.into_inner().map_err(|error| failed(error.error()))?;
-    let file = format!("attachment; filename=\"{}.csv\"", T::FILE);
+    let file = format!("attachment; filename=\"{file}.csv\"");
     let kind = "text/csv; charset=utf-8; header=present".to_owned();
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file)], bytes).into_response())
 }

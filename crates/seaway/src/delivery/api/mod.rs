@@ -13,6 +13,7 @@ mod quality;
 mod reports;
 mod rows;
 mod search;
+mod tables;
 
 pub(crate) use compare::compare;
 pub(in crate::delivery) use compare::{By, ComparedPart, Comparison, PARTS_MAX};

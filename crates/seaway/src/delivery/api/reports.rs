@@ -4,6 +4,7 @@ use super::csv::{Column, Sheet, listed};
 use super::filter::{FILTERS, Told, Wanted};
 use super::parameters::{Names, Parameters};
 use super::rows::{Page, known_service};
+use super::tables::{TELLING, told};
 use crate::app::App;
 use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
 use crate::delivery::store::{ServiceRow, SummaryOfDay};
@@ -192,9 +193,11 @@ impl OrganizationReport {
 pub(crate) async fn organization(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    let asked = Asked::of(&app, query.as_deref(), &FILTERS).await?;
-    Ok(Json(OrganizationReport::of(&app, asked).await?))
+) -> Result<Response, Problem> {
+    let others = [&FILTERS[..], &TELLING].concat();
+    let asked = Asked::of(&app, query.as_deref(), &others).await?;
+    let parameters = asked.parameters.clone();
+    told(&parameters, &OrganizationReport::of(&app, asked).await?)
 }
 
 /// A group with its place in the tree.
@@ -318,9 +321,11 @@ pub(crate) async fn group(
     State(app): State<Arc<App>>,
     Names(group): Names<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    let asked = Asked::of(&app, query.as_deref(), &FILTERS).await?;
-    Ok(Json(GroupReport::of(&app, &group, asked).await?))
+) -> Result<Response, Problem> {
+    let others = [&FILTERS[..], &TELLING].concat();
+    let asked = Asked::of(&app, query.as_deref(), &others).await?;
+    let parameters = asked.parameters.clone();
+    told(&parameters, &GroupReport::of(&app, &group, asked).await?)
 }
 
 /// A service, with what the catalog says of it now.
@@ -444,7 +449,8 @@ pub(crate) async fn service(
     State(app): State<Arc<App>>,
     Names(service): Names<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    let asked = Asked::of(&app, query.as_deref(), &[]).await?;
-    Ok(Json(ServiceReport::of(&app, &service, asked).await?))
+) -> Result<Response, Problem> {
+    let asked = Asked::of(&app, query.as_deref(), &TELLING).await?;
+    let parameters = asked.parameters.clone();
+    told(&parameters, &ServiceReport::of(&app, &service, asked).await?)
 }

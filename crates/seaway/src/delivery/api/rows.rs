@@ -1,6 +1,6 @@
 //! The rows behind the figures: changes, deployments, incidents.
 
-use super::csv::{Column, Sheet, listed};
+use super::csv::{Column, Format, Sheet, listed, sheet};
 use super::filter::{FILTERS, Wanted};
 use super::parameters::{Names, Parameters};
 use crate::app::App;
@@ -8,7 +8,7 @@ use crate::delivery::store::{After, Kept, ServiceRow};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use seaway_core::delivery::attribution::DeploymentKind;
 use seaway_core::delivery::measured::Status;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, IncidentRow, Milestone};
@@ -405,9 +405,14 @@ pub(crate) async fn deployment(
     State(app): State<Arc<App>>,
     Names((service, environment, name)): Names<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    Ok(Json(Carried::of(&app, [&service, &environment, &name]).await?))
+) -> Result<Response, Problem> {
+    let parameters = Parameters::of(query.as_deref(), &["format"])?;
+    parameters.wait(&app).await?;
+    let value = Carried::of(&app, [&service, &environment, &name]).await?;
+    match parameters.format()? {
+        Format::Json => Ok(Json(value).into_response()),
+        Format::Csv => sheet(&value.delivered),
+    }
 }
 
 /// `GET /api/v1/services/{service}/incidents`.
