@@ -21,7 +21,12 @@ pub(crate) fn calendar(days: &[Day], one: &str, many: &str, mark: &str) -> Marku
     let mut counts: Vec<usize> = days.iter().map(|day| day.count).collect();
     counts.sort_unstable();
     let quartiles = [1, 2, 3].map(|q| counts.get(counts.len() * q / 4).copied().unwrap_or(0));
-    let shade = |n: usize| quartiles.iter().filter(|limit| n > **limit).count() + 1;
+    // Where all days are alike, none is "fewer": the palest shade would hardly be seen.
+    let alike = counts.first() == counts.last();
+    let shade = |n: usize| match alike {
+        true => 3,
+        false => quartiles.iter().filter(|limit| n > **limit).count() + 1,
+    };
     let years: Vec<&[Day]> = days.chunk_by(|a, b| a.date.year() == b.date.year()).collect();
     html! {
         div.calendar { @for year in years.iter().rev() { (year_of(year, &shade, one, many, mark)) } }

@@ -89,6 +89,20 @@ pub(crate) fn section(id: &str, name: &str, about: &str, content: &Markup) -> Ma
     }
 }
 
+/// The sections of a long page, each its identifier and its name.
+pub(crate) fn contents(sections: &[(&str, &str)]) -> Markup {
+    html! {
+        nav.contents aria-label="Sections" { div.frame { ul {
+            @for (id, name) in sections { li { a href={ "#" (id) } { (name) } } }
+        } } }
+    }
+}
+
+/// The way to the rows of a table in a file, for those who go on with them elsewhere.
+pub(crate) fn as_csv(url: &str, what: &str) -> Markup {
+    html! { p.csv { a href=(url) { (what) " as CSV" } } }
+}
+
 /// A picture under its finding, with a line of evidence and its data in a table behind it.
 pub(crate) fn figure(finding: &str, evidence: &str, picture: &Markup, table: &Table) -> Markup {
     html! {

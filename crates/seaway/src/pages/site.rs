@@ -252,12 +252,33 @@ fn told(problem: &Problem) -> Markup {
             div.problem {
                 p.eyebrow { (problem.status().as_u16()) }
                 h1 { (problem.title()) }
-                p { bdi { (problem.detail()) } "." }
-                @if let Some(hint) = problem.hint_told() { p.note { bdi { (clean(hint, NAME * 4)) } "." } }
+                p { bdi { (capital(problem.detail())) } "." }
+                @if let Some(hint) = problem.hint_told() { p.note { (hinted(&clean(hint, NAME * 4))) "." } }
                 p { a href="/" { "Go to the overview" } }
             }
         }
     }
+}
+
+/// A hint that begins with a list of the API leads there.
+fn hinted(hint: &str) -> Markup {
+    let (first, rest) = hint.split_once(' ').unwrap_or((hint, ""));
+    let is_list = first
+        .strip_prefix("/api/v1/")
+        .is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()));
+    html! {
+        @if is_list { a href=(first) { (first) } " " bdi { (rest) } } @else { bdi { (capital(hint)) } }
+    }
+}
+
+/// A sentence as it begins a line, unless a word begins it that has to stay as it is.
+fn capital(sentence: &str) -> String {
+    let first = sentence.split(' ').next().unwrap_or_default();
+    if !first.chars().all(char::is_alphabetic) {
+        return sentence.to_owned();
+    }
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]
@@ -268,6 +289,17 @@ mod tests {
     fn names_stay_names_in_urls() {
         assert_eq!(escape("a/b ?&#%é"), "a%2Fb%20%3F%26%23%25%C3%A9");
         assert_eq!(escape(".."), "%252E%252E");
+    }
+
+    #[test]
+    fn problems_are_sentences_and_lead_to_lists() {
+        assert_eq!(capital("there is no such thing"), "There is no such thing");
+        assert_eq!(capital("since=x is not a day"), "since=x is not a day");
+        let list = hinted("/api/v1/services names all").into_string();
+        assert!(list.starts_with("<a href=\"/api/v1/services\">/api/v1/services</a>"), "{list}");
+        for other in ["/api/v1/../x y", "//example.com/api/v1/x y", "/api/v1/ y", "/apiv1 y"] {
+            assert!(!hinted(other).into_string().contains("<a"), "{other}");
+        }
     }
 
     #[test]

@@ -106,6 +106,9 @@ fn pages_tell_what_their_json_tells() {
     }
     // As the form of the page sends it where nothing is chosen.
     page(&server, "/?since=&architecture=&runtime=&tier=");
+    let slowest = page(&server, "/?sort=p50");
+    let place = |name: &str| slowest.body.find(&format!(">github.com/acme/{name}<")).unwrap();
+    assert!(place("cart") < place("shop"), "cart takes three times as long");
     let overview = page(&server, "/?sort=name");
     let shop = overview.body.find(">github.com/acme/shop<").unwrap();
     assert!(overview.body.find(">github.com/acme/cart<").unwrap() < shop);
@@ -115,7 +118,7 @@ fn pages_tell_what_their_json_tells() {
         overview.body
     );
     for wrong in
-        ["/?sort=p50", "/?page=0", "/?page=x", "/?tier=9", "/?until=2026-01-01&since=2026-02-01"]
+        ["/?sort=x", "/?page=0", "/?page=x", "/?tier=9", "/?until=2026-01-01&since=2026-02-01"]
     {
         assert_eq!(server.get(wrong).status, 400, "{wrong}");
     }

@@ -231,7 +231,7 @@ pub(in crate::delivery) fn dora(measures: &[DoraMeasure]) -> Markup {
         return nothing("None of the measures could be computed.");
     }
     let known = measures.iter().filter(|m| m.value.is_some()).count();
-    let finding = format!("{known} of DORA’s {} measures are known", measures.len());
+    let evidence = format!("{known} of DORA’s {} measures are known", measures.len());
     let rows = measures.iter().map(|m| {
         let write = |value: f64| in_unit(m.unit, value);
         vec![
@@ -252,7 +252,20 @@ pub(in crate::delivery) fn dora(measures: &[DoraMeasure]) -> Markup {
         ],
         rows: rows.collect(),
     };
-    html! { (finding_line(&finding, "")) (table.markup()) }
+    html! { (finding_line(&pace_and_failing(measures), &evidence)) (table.markup()) }
+}
+
+/// How often is deployed, and how often that fails: the one is worth little without the other.
+fn pace_and_failing(measures: &[DoraMeasure]) -> String {
+    let value = |name: &str| measures.iter().find(|it| it.name == name).and_then(|it| it.value);
+    let Some(pace) = value("deployment frequency") else {
+        return "How often is deployed is not known".to_owned();
+    };
+    let failing = value("change fail rate").map_or_else(
+        || "how many of them fail is not known".to_owned(),
+        |share| format!("{} of them fail", percent(share)),
+    );
+    format!("{} deployments a week; {failing}", decimal(pace))
 }
 
 fn in_unit(unit: Option<&str>, value: f64) -> String {

@@ -4,7 +4,7 @@ use super::{Shown, group_url, service_url, with_query};
 use crate::app::App;
 use crate::delivery::api::{By, ComparedPart, Comparison, PARTS_MAX};
 use crate::pages::chart::{Chart, log_range, time_axis};
-use crate::pages::parts::{Column, Table, chart_figure, estimate_cell, nothing, section};
+use crate::pages::parts::{Column, Table, as_csv, chart_figure, estimate_cell, nothing, section};
 use crate::pages::site::{Page, Place};
 use crate::pages::words::{NAME, clean, count, counted, decimal, outside, percent, unbroken};
 use crate::problem::Problem;
@@ -41,7 +41,7 @@ pub(crate) async fn compare(
         } }
         main.frame {
             (section("curves", "Time to value", "The lower a line, the more is delivered at that age. \
-                Changes that wait still are in it as not delivered yet.", &curves(&value)))
+                Changes that wait still are in it as not delivered yet.", &curves(&value, query.as_deref().unwrap_or_default())))
             (section("limits", "What this can tell", "And what it cannot.", &limits(&value)))
         }
     };
@@ -108,7 +108,7 @@ fn form(value: &Comparison) -> Markup {
     }
 }
 
-fn curves(value: &Comparison) -> Markup {
+fn curves(value: &Comparison, query: &str) -> Markup {
     if value.parts.is_empty() {
         return nothing("There is nothing to compare: no changes are in these days.");
     }
@@ -127,6 +127,8 @@ fn curves(value: &Comparison) -> Markup {
     };
     let finding = headline(value);
     let n: usize = value.parts.iter().map(|part| part.time_to_value.n).sum();
+    let sheet = [query, "format=csv"].into_iter().filter(|it| !it.is_empty());
+    let sheet = sheet.collect::<Vec<_>>().join("&");
     let evidence =
         format!("n = {}; {}", counted(n, "delivered change", "delivered changes"), test(value));
     html! {
@@ -134,6 +136,7 @@ fn curves(value: &Comparison) -> Markup {
             Some(chart) => { (legend(value)) (chart_figure(&finding, &evidence, &chart, &table)) }
             None => { (nothing("Nothing was delivered in these days.")) (table.markup()) }
         }
+        (as_csv(&with_query("/api/v1/compare", Some(&sheet)), "This table"))
         @if value.left_out > 0 {
             p.note { (counted(value.left_out, "other is", "others are")) " left out: the first "
                 (PARTS_MAX) " by name are shown. Choose others above." }

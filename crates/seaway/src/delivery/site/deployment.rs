@@ -3,7 +3,7 @@
 use super::{Shown, change_url, deployment_url, forge_url, service_url, top};
 use crate::app::App;
 use crate::delivery::api::{Carried, Change, Deployment, Names, Parameters, waiting_in};
-use crate::pages::parts::{Column, Table, nothing, section};
+use crate::pages::parts::{Column, Table, as_csv, nothing, section};
 use crate::pages::site::{Page, Place, Step};
 use crate::pages::words::{HASH, LINE, NAME, clean, count, counted, moment, outside, unbroken};
 use crate::problem::Problem;
@@ -79,6 +79,9 @@ fn answer(value: &Carried) -> Markup {
         (Some(true), Some(DeploymentKind::Redeployment)) => {
             ("It deployed what was there already", "A redeployment".to_owned())
         }
+        (Some(true), Some(DeploymentKind::Normal)) if it.failed_by.is_some() => {
+            ("It failed customers", "Failed".to_owned())
+        }
         (Some(true), Some(DeploymentKind::Normal)) => {
             ("It brought to customers", counted(it.changes as usize, "change", "changes"))
         }
@@ -90,7 +93,10 @@ fn answer(value: &Carried) -> Markup {
             Some(finished) => { "Finished " (moment(Some(finished))) " UTC" }
             None => { "Started " (moment(it.started_at)) " UTC" }
         } }
-        @if it.failed_by.is_some() { p.evidence { b { "It failed customers. " } (mended(it)) } }
+        @if it.failed_by.is_some() {
+            p.evidence { (mended(it)) " What it carried and stayed: "
+                (counted(it.changes as usize, "change", "changes")) "." }
+        }
     }
 }
 
@@ -129,8 +135,11 @@ fn carried(value: &Carried) -> Markup {
     match value.delivered.as_slice() {
         [] => nothing("It delivered no change that stayed."),
         delivered => html! {
+            @let sheet = format!("/api/v1{}?format=csv", deployment_url(
+                &value.deployment.service, &value.deployment.environment, &value.deployment.name));
             p { (counted(delivered.len(), "change", "changes")) ", rework included." }
             (changes("Changes that it carried", delivered))
+            (as_csv(&sheet, "Changes that it carried"))
         },
     }
 }

@@ -4,7 +4,7 @@ use super::window::Window;
 use crate::delivery::api::Figures;
 use crate::delivery::page::{course, value};
 use crate::pages::parts::{
-    Column, Table, card, cards, estimate_cell, finding_line, nothing, section, share_bar,
+    Column, Table, as_csv, card, cards, estimate_cell, finding_line, nothing, section, share_bar,
     stacked_bar,
 };
 use crate::pages::words::{count, counted, decimal, estimate, interval, percent, unbroken};
@@ -30,8 +30,25 @@ fn bounds(e: &Estimate) -> String {
     told.map_or_else(|| "95 % interval not known".to_owned(), |told| format!("95 %: {told}"))
 }
 
+/// The sections of [`evidence`], for the contents of a page.
+pub(super) const SECTIONS: [(&str, &str); 5] = [
+    ("waits", "What is in the way"),
+    ("stages", "Stages"),
+    ("trend", "Trend"),
+    ("ages", "Waiting work"),
+    ("dora", "DORA"),
+];
+
+/// Where the rows behind an answer are.
+pub(super) struct Rows<'a> {
+    /// Those of what was delivered.
+    pub(super) delivered: &'a str,
+    /// Those of what waits.
+    pub(super) in_flight: &'a str,
+}
+
 /// The answer: time to value now against the days before, and what weighs against it.
-pub(super) fn answer(window: &Window, now: &Report, before: &Report, in_flight: &str) -> Markup {
+pub(super) fn answer(window: &Window, now: &Report, before: &Report, rows: &Rows) -> Markup {
     let (value, then) = (&now.time_to_value, &before.time_to_value);
     if value.n == 0 && value.waiting == 0 {
         return html! {
@@ -46,8 +63,8 @@ pub(super) fn answer(window: &Window, now: &Report, before: &Report, in_flight: 
                 p.lead { (lead(value)) }
                 p.big .long[value.p50.seconds.is_none()] { (unbroken(&estimate(&value.p50))) }
                 p.evidence { "p50, the median, " (window.told()) ". " (unbroken(&bounds(&value.p50)))
-                    ". n = " (count(value.n)) " delivered, with "
-                    a href=(in_flight) { (counted(value.waiting, "waiting change", "waiting changes")) }
+                    ". n = " a href=(rows.delivered) { (count(value.n)) " delivered" } ", with "
+                    a href=(rows.in_flight) { (counted(value.waiting, "waiting change", "waiting changes")) }
                     " taken into account" }
             }
             div {
@@ -113,25 +130,27 @@ fn counterweight(window: &Window, now: &Report, before: &Report) -> Option<Strin
     })
 }
 
-/// All sections of evidence that the pages share.
-pub(super) fn evidence(figures: &Figures, in_flight: &str) -> Markup {
+/// All sections of evidence that the pages share. `json` is where the report is as JSON, with a span.
+pub(super) fn evidence(figures: &Figures, in_flight: &str, json: &str) -> Markup {
     let report = &figures.report;
+    let sheet = |table: &str| as_csv(&format!("{json}&format=csv&table={table}"), "This table");
     html! {
         (section("waits", "What is in the way",
             "The stages of the changes merged in these days, by the time lost in them; what waits still \
              counts until now. “Without it” takes the stage out of each single change and asks again.",
-            &waits(&figures.waits)))
+            &html! { (waits(&figures.waits)) (sheet("waits")) }))
         (section("stages", "Stages",
             "Where the time of delivered changes went. A stage lies between two milestones of a change; its \
-             stages add up to its whole time.", &stages(report)))
+             stages add up to its whole time.", &html! { (stages(report)) (sheet("stages")) }))
         (section("trend", "Trend",
-            "Time to value by the time of delivery. Whiskers are 95 % intervals.", &value::trend(&report.trend)))
+            "Time to value by the time of delivery. Whiskers are 95 % intervals.",
+            &html! { (value::trend(&report.trend)) (sheet("trend")) }))
         (section("ages", "Waiting work",
             "A change is waiting from its first commit until a deployment contains it.",
-            &ages(report, in_flight)))
+            &html! { (ages(report, in_flight)) (sheet("ages")) }))
         (section("dora", "DORA’s five measures",
             "By DORA’s definitions of 2025. They are the counterweights: speed with a rising fail rate is not \
-             speed.", &course::dora(&report.dora)))
+             speed.", &html! { (course::dora(&report.dora)) (sheet("dora")) }))
     }
 }
 

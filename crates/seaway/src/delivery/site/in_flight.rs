@@ -6,9 +6,9 @@ use crate::delivery::api::filter::{FILTERS, Wanted};
 use crate::delivery::api::parameters::Parameters;
 use crate::delivery::api::{known_group, known_service};
 use crate::delivery::store::{After, Kept};
-use crate::pages::parts::{Column, Table, finding_line, nothing, section};
+use crate::pages::parts::{Column, Table, as_csv, nothing, section};
 use crate::pages::site::{Page, Place, escape};
-use crate::pages::words::{HASH, LINE, NAME, counted, day, outside};
+use crate::pages::words::{HASH, LINE, NAME, count, counted, day, outside, unbroken};
 use crate::problem::Problem;
 use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
@@ -47,7 +47,13 @@ pub(crate) async fn in_flight(
     let (kept, next) = page.done();
     let as_of = app.store.newest().await?.unwrap_or(0);
     let scope = query_of(&parameters);
-    let rows = Rows { kept: &kept, as_of, is_first, is_last: next.is_none() };
+    let rows = Rows { changes: changes_of(&kept), as_of, is_first, is_last: next.is_none() };
+    // The API has no groups in this list.
+    let api = |last: &[String]| {
+        let query = [&scope, last].concat().join("&");
+        group.is_none().then(|| with_query("/api/v1/waiting", Some(&query)))
+    };
+    let (json, sheet) = (api(&[]), api(&["format=csv".to_owned()]));
     let url = |after: Option<&str>| with_query("/in-flight", Some(&joined(&scope, after)));
     let body = html! {
         header.hero { div.frame {
@@ -56,25 +62,24 @@ pub(crate) async fn in_flight(
             } @else if let Some(name) = group {
                 " of " a href=(group_url(name)) { (outside(name, NAME)) }
             } @else { " of all services" } }
-            h1 { "In flight" }
+            h1 { (unbroken(&rows.finding())) }
+            @if let Some(told) = rows.by_stage() { p.verdict { (told) } }
         } }
         main.frame {
             (section("waiting", "Oldest first",
                 "What has reached the mainline and no customer yet. It is in the stage after the last \
                  milestone that is known of it.", &html! {
                 (rows.markup())
-                nav.pager aria-label="Pages of changes" {
+                @if let Some(sheet) = &sheet { (as_csv(sheet, "All waiting changes")) }
+                @if !is_first || next.is_some() { nav.pager aria-label="Pages of changes" {
                     @if !is_first { a href=(url(None)) { "From the oldest" } }
                     @if let Some(next) = &next {
                         a rel="next" href=(url(Some(&next.to_string()))) { "Next" }
                     }
-                }
+                } }
             }))
         }
     };
-    // The API has no groups in this list.
-    let json =
-        (group.is_none()).then(|| with_query("/api/v1/waiting", Some(&joined(&scope, None))));
     let shown = Shown {
         title: "In flight".to_owned(),
         place: Place::InFlight,
@@ -101,8 +106,14 @@ fn joined(scope: &[String], after: Option<&str>) -> String {
     all.join("&")
 }
 
+/// Changes with their services.
+fn changes_of(kept: &[Kept]) -> Vec<(&str, ChangeRow)> {
+    let read = |it: &Kept| serde_json::from_str(&it.body).ok();
+    kept.iter().filter_map(|it| Some((it.service.as_str(), read(it)?))).collect()
+}
+
 struct Rows<'a> {
-    kept: &'a [Kept],
+    changes: Vec<(&'a str, ChangeRow)>,
     as_of: i64,
     is_first: bool,
     is_last: bool,
@@ -110,42 +121,41 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn markup(&self) -> Markup {
-        let changes: Vec<(&str, ChangeRow)> = self
-            .kept
-            .iter()
-            .filter_map(|kept| {
-                Some((kept.service.as_str(), serde_json::from_str(&kept.body).ok()?))
-            })
-            .collect();
-        if changes.is_empty() {
-            return nothing("Nothing waits here.");
+        if self.changes.is_empty() {
+            return nothing("All that reached the mainline has reached customers too.");
         }
-        let mut by_stage: BTreeMap<Milestone, usize> = BTreeMap::new();
-        for (_, change) in &changes {
-            *by_stage.entry(last_of(change)).or_default() += 1;
-        }
-        let told = by_stage.iter().map(|(last, n)| format!("{n} {}", last.name()));
-        let told = format!(
-            "By their last milestone, on this page: {}",
-            told.collect::<Vec<_>>().join(", ")
-        );
         let table = Table {
             caption: "Waiting changes".to_owned(),
             columns: &[
-                Column::Text("Waits for"),
+                Column::Text("Waits since"),
                 Column::Text("Change"),
                 Column::Text("Service"),
                 Column::Text("Last milestone"),
-                Column::Text("Since"),
+                Column::Number("Nothing happened for"),
             ],
-            rows: changes.iter().map(|(service, change)| self.row(service, change)).collect(),
+            rows: self.changes.iter().map(|(service, it)| self.row(service, it)).collect(),
         };
-        html! { (finding_line(&self.finding(&changes), &told)) (table.markup()) }
+        table.markup()
     }
 
-    fn finding(&self, changes: &[(&str, ChangeRow)]) -> String {
-        let n = counted(changes.len(), "change", "changes");
-        let oldest = changes.first().and_then(|(_, it)| it.milestones.start());
+    /// How many are in each stage; `None` without any.
+    fn by_stage(&self) -> Option<String> {
+        let mut by_stage: BTreeMap<Milestone, usize> = BTreeMap::new();
+        for (_, change) in &self.changes {
+            *by_stage.entry(last_of(change)).or_default() += 1;
+        }
+        let told: Vec<String> =
+            by_stage.iter().map(|(last, n)| format!("{} {}", count(*n), last.name())).collect();
+        let place = if self.is_first && self.is_last { "" } else { ", on this page" };
+        (!told.is_empty()).then(|| format!("By their last milestone{place}: {}.", told.join(", ")))
+    }
+
+    fn finding(&self) -> String {
+        if self.changes.is_empty() {
+            return "Nothing is in flight".to_owned();
+        }
+        let n = counted(self.changes.len(), "change", "changes");
+        let oldest = self.changes.first().and_then(|(_, it)| it.milestones.start());
         let oldest = oldest.map(|start| humanize((self.as_of - start).max(0) as f64));
         let oldest = oldest.unwrap_or_else(|| "a time that is not known".to_owned());
         match (self.is_first, self.is_last) {
@@ -163,7 +173,7 @@ impl Rows<'_> {
         let start = change.milestones.start();
         let url = change_url(service, &change.change);
         vec![
-            html! { span.nowrap { (since(start)) } span.bounds { "since " (day(start.map(Time))) } },
+            html! { span.nowrap { (since(start)) } span.bounds { (day(start.map(Time))) } },
             html! { a href=(url) { (outside(&change.subject, LINE)) } " "
             code.muted { (outside(&change.change.chars().take(HASH).collect::<String>(), HASH)) } },
             html! { a href=(service_url(service)) { (outside(service, NAME)) } },

@@ -1,6 +1,7 @@
 //! The pages of delivery: one file a page, and what they share.
 
 mod change;
+mod changes;
 mod compare;
 mod deployment;
 mod figures;

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::delivery::api::filter::{FILTERS, Wanted};
 use crate::delivery::api::parameters::Names;
 use crate::delivery::api::{Figures, Group, GroupReport, OrganizationReport, known_group, name_of};
-use crate::pages::parts::{nothing, section};
+use crate::pages::parts::{as_csv, contents, nothing, section};
 use crate::pages::site::{Page, Place, escape};
 use crate::pages::words::{LINE, NAME, counted, outside};
 use crate::problem::Problem;
@@ -31,8 +31,13 @@ pub(crate) async fn organization(
     let now = OrganizationReport::of(&app, window.now.clone()).await?;
     let before = OrganizationReport::of(&app, window.before.clone()).await?;
     let catalog = Arc::clone(&app.progress.borrow().latest);
-    let top = catalog.groups().filter(|it| catalog.ancestors(&it.entity).next().is_none());
-    let groups: Vec<String> = top.map(|it| name_of(&it.entity)).collect();
+    let roots: Vec<_> = catalog.roots().map(|it| &it.entity).collect();
+    // An organization that is one group tells nothing by it: those in it do.
+    let inner = match roots.as_slice() {
+        [only] => catalog.children(only),
+        _ => &[],
+    };
+    let groups: Vec<String> = roots.into_iter().chain(inner).map(name_of).collect();
     let scope = Scope {
         title: "All services",
         about: None,
@@ -109,9 +114,12 @@ impl Scope<'_> {
         before: &Figures,
     ) -> Result<Markup, Problem> {
         let in_flight = self.with_scope("/in-flight", window);
-        let services = Services::of(app, &self.wanted, window).await?;
+        let services = Services::of(app, &self.wanted, window, self.services).await?;
         let latest = latest(app, &self.wanted).await?;
         let live = self.with_scope("/live/deployments", window);
+        let json = format!("{}{}", self.json(), window.query());
+        let sheet = format!("/api/v1/services?format=csv{}", window.filters());
+        let rows = figures::Rows { delivered: "#services", in_flight: &in_flight };
         Ok(html! {
             header.hero { div.frame {
                 p.eyebrow { "Time to value of " (counted(self.services, "service", "services"))
@@ -121,28 +129,49 @@ impl Scope<'_> {
                 }
                 h1 { (outside(self.title, NAME)) }
                 @if let Some(about) = self.about { p.description { (outside(about, LINE * 2)) } }
-                (figures::answer(window, &now.report, &before.report, &in_flight))
+                (figures::answer(window, &now.report, &before.report, &rows))
                 (window.form(true))
             } }
+            (contents(&self.sections()))
             main.frame {
-                (section("latest", "Latest deployments", "In production. New ones appear by themselves.",
-                    &html! { div data-live=(live) { (latest) } }))
-                (figures::evidence(now, &in_flight))
+                (figures::evidence(now, &in_flight, &json))
                 @if !self.groups.is_empty() {
-                    (section("groups", "Groups", "Those directly in it; each has an overview of its own.",
+                    (section("groups", "Groups", "Each has an overview of its own.",
                         &self.subgroups(window)))
                 }
                 (section("services", "Services",
                     "Time to value of each in these days. A service with few changes has a wide interval.",
-                    &match self.services { 0 => nothing("There is no service."), _ => services.markup(window) }))
+                    &match self.services { 0 => nothing("There is no service."), _ => html! {
+                        (services.markup(window))
+                        @if self.group.is_none() { (as_csv(&sheet, "All services")) }
+                    } }))
+                (section("latest", "Latest deployments", "In production. New ones appear by themselves.",
+                    &html! { div data-live=(live) { (latest) } }))
             }
         })
     }
 
+    /// Where the report is as JSON.
+    fn json(&self) -> String {
+        match self.group {
+            Some(group) => format!("/api/v1{}", group_url(&name_of(group))),
+            None => "/api/v1/organization".to_owned(),
+        }
+    }
+
+    fn sections(&self) -> Vec<(&'static str, &'static str)> {
+        let groups = [("groups", "Groups")].into_iter().filter(|_| !self.groups.is_empty());
+        let last = [("services", "Services"), ("latest", "Latest deployments")];
+        figures::SECTIONS.into_iter().chain(groups).chain(last).collect()
+    }
+
     fn subgroups(&self, window: &Window) -> Markup {
-        html! { ul.links { @for group in self.groups {
-            li { a href={ (group_url(group)) (window.query()) } { (outside(group, NAME)) } }
-        } } }
+        html! {
+            ul.links { @for group in self.groups {
+                li { a href={ (group_url(group)) (window.query()) } { (outside(group, NAME)) } }
+            } }
+            @if self.groups.len() > 1 { p { a href="/compare?by=group" { "Groups side by side" } } }
+        }
     }
 
     /// A URL that is about the same services.

@@ -1,8 +1,9 @@
 //! The page of one service.
 
+use super::changes::latest_changes;
 use super::latest::outcome;
 use super::window::Window;
-use super::{Shown, deployment_url, figures, trail_of_groups};
+use super::{Shown, deployment_url, figures, service_url, trail_of_groups};
 use crate::app::App;
 use crate::delivery::api::parameters::Names;
 use crate::delivery::api::{Asked, OrganizationReport, Service, ServiceReport};
@@ -10,7 +11,7 @@ use crate::delivery::page::{charts, course};
 use crate::delivery::store::After;
 use crate::pages::chart::{Chart, count_axis, log_range, time_axis};
 use crate::pages::parts::{
-    Column, Table, chart_figure, estimate_cell, finding_line, nothing, section,
+    Column, Table, as_csv, chart_figure, contents, estimate_cell, finding_line, nothing, section,
 };
 use crate::pages::site::{Page, Place, escape};
 use crate::pages::words::{LINE, NAME, count, counted, estimate, moment, outside};
@@ -31,6 +32,15 @@ const DEPLOYMENTS: i64 = 200;
 /// Deployments in the table behind the time line.
 const LISTED: usize = 50;
 
+/// The sections after those of all figures.
+const SECTIONS: [(&str, &str); 5] = [
+    ("changes", "Changes"),
+    ("deployments", "Deployments"),
+    ("size", "Size"),
+    ("architecture", "Architecture"),
+    ("calendar", "Calendar"),
+];
+
 /// `GET /services/{service}`.
 pub(crate) async fn service(
     State(app): State<Arc<App>>,
@@ -50,6 +60,8 @@ pub(crate) async fn service(
     let as_of = app.store.newest().await?.unwrap_or(0);
     let others = architectures(&app, &window, &now).await?;
     let in_flight = format!("/in-flight?service={}", escape(&service));
+    let json = format!("/api/v1{}{}", service_url(&service), window.query());
+    let rows = figures::Rows { delivered: "#changes", in_flight: &in_flight };
     let known = &now.service;
     let report = &now.figures.report;
     let body = html! {
@@ -60,14 +72,18 @@ pub(crate) async fn service(
             @if now.basis.approximate_services > 0 {
                 p.note { "Some of its history is assumed, as nobody could read its repository." }
             }
-            (figures::answer(&window, report, &before.figures.report, &in_flight))
+            (figures::answer(&window, report, &before.figures.report, &rows))
             (window.form(false))
         } }
+        (contents(&figures::SECTIONS.into_iter().chain(SECTIONS).collect::<Vec<_>>()))
         main.frame {
+            (figures::evidence(&now.figures, &in_flight, &json))
+            (section("changes", "Changes",
+                "Those that reached the mainline last. Each has a page that tells its journey.",
+                &latest_changes(&service, &changes)))
             (section("deployments", "Deployments",
                 "Each dot is one of the latest deployments in production, higher the more changes it carried. Many \
                  small ones are safer than few big ones.", &timeline(&service, &deployments)))
-            (figures::evidence(&now.figures, &in_flight))
             (section("size", "Size",
                 "Lines are not known here: Seaway’s server does not read the contents of repositories. The \
                  number of commits in a change stands for its size.", &sizes(&changes, as_of)))
@@ -79,12 +95,11 @@ pub(crate) async fn service(
                 &course::calendar(&report.flow.calendar)))
         }
     };
-    let api = format!("/api/v1/services/{}", escape(&service));
     let shown = Shown {
         title: service,
         place: Place::Elsewhere,
         trail: trail_of_groups(&known.groups),
-        json: Some(format!("{api}{}", window.query())),
+        json: Some(json),
         body,
     };
     shown.page(&app).await
@@ -141,7 +156,11 @@ fn timeline(service: &str, all: &[DeploymentRow]) -> Markup {
     };
     let first = rows.last().and_then(|it| it.finished_at);
     let evidence = format!("n = {} since {} UTC", count(rows.len()), moment(first.map(Time)));
-    chart_figure(&finding, &evidence, &dots(&rows), &table)
+    let sheet = format!("/api/v1/services/{}/deployments?format=csv", escape(service));
+    html! {
+        (chart_figure(&finding, &evidence, &dots(&rows), &table))
+        (as_csv(&sheet, "All deployments"))
+    }
 }
 
 fn dots(rows: &[&DeploymentRow]) -> Chart {

@@ -21,11 +21,26 @@ const PAGES_MAX: i64 = 10_000;
 /// Services that are looked at to find those that are wanted.
 const LOOKED_AT_MAX: i64 = 100_000;
 
-const ORDERS: [(&str, &str, ServiceOrder); 3] = [
-    ("newest", "newest data first", ServiceOrder::Newest),
-    ("name", "by name", ServiceOrder::Name),
-    ("waiting", "most waiting changes first", ServiceOrder::Waiting),
+/// The medians of all services of a page have to be computed to put them in their order: only of so
+/// many.
+const SLOWEST_MAX: usize = 100;
+
+/// The orders by their words in the URL; the first one is that of a URL that names none.
+const ORDERS: [(&str, &str, Order); 4] = [
+    ("newest", "newest data first", Order::Kept(ServiceOrder::Newest)),
+    ("name", "by name", Order::Kept(ServiceOrder::Name)),
+    ("waiting", "most waiting changes first", Order::Kept(ServiceOrder::Waiting)),
+    ("p50", "slowest first", Order::Slowest),
 ];
+
+/// An order of services.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// One that their rows are kept in.
+    Kept(ServiceOrder),
+    /// By the median time to value, the longest first; services that have none come last.
+    Slowest,
+}
 
 /// A page of services.
 pub(super) struct Services {
@@ -33,17 +48,24 @@ pub(super) struct Services {
     sort: &'static str,
     page: i64,
     has_more: bool,
+    /// Whether they can be put in the order of their medians.
+    are_few: bool,
 }
 
 impl Services {
-    /// The page that the URL asks for.
-    pub(super) async fn of(app: &App, wanted: &Wanted, window: &Window) -> Result<Self, Problem> {
+    /// The page that the URL asks for, of the `all` services that are wanted.
+    pub(super) async fn of(
+        app: &App,
+        wanted: &Wanted,
+        window: &Window,
+        all: usize,
+    ) -> Result<Self, Problem> {
         let parameters = &window.now.parameters;
         let asked = parameters.text("sort").filter(|it| !it.is_empty()).unwrap_or(ORDERS[0].0);
         let (sort, _, order) =
             ORDERS.into_iter().find(|(name, ..)| *name == asked).ok_or_else(|| {
                 Problem::bad_request(format!("there is no order {asked}"))
-                    .hint("sort is one of newest, name, waiting")
+                    .hint("sort is one of newest, name, waiting, p50")
             })?;
         let page = parameters.text("page").unwrap_or("1");
         let page: i64 =
@@ -51,21 +73,27 @@ impl Services {
                 Problem::bad_request(format!("page={page} is not a number from 1 to {PAGES_MAX}"))
             })?;
         let first = (page - 1) * ROWS;
-        let mut names: Vec<String> = match wanted.is_all() {
-            true => {
-                let rows = app.store.services_by(order, ROWS + 1, first).await?;
-                rows.into_iter().map(|row| row.service).collect()
+        let are_few = all <= SLOWEST_MAX;
+        let mut rows = match order {
+            Order::Kept(order) => {
+                let names = named(app, wanted, order, (first, ROWS + 1)).await?;
+                briefs(app, names, window).await?
             }
-            false => {
-                let rows = app.store.services_by(order, LOOKED_AT_MAX, 0).await?;
-                let names = rows.into_iter().map(|row| row.service).filter(|it| wanted.has(it));
-                names.skip(first as usize).take(ROWS as usize + 1).collect()
+            Order::Slowest if are_few => {
+                let all = (0, SLOWEST_MAX as i64);
+                let names = named(app, wanted, ServiceOrder::Name, all).await?;
+                let mut rows = briefs(app, names, window).await?;
+                rows.sort_by(|(_, a), (_, b)| slowness(b).total_cmp(&slowness(a)));
+                rows.into_iter().skip(first as usize).take(ROWS as usize + 1).collect()
+            }
+            Order::Slowest => {
+                let what = format!("sort=p50 orders {SLOWEST_MAX} services at most, not {all}");
+                return Err(Problem::bad_request(what).hint("ask for a group, or filter"));
             }
         };
-        let has_more = names.len() as i64 > ROWS;
-        names.truncate(ROWS as usize);
-        let rows = briefs(app, names, window).await?;
-        Ok(Self { rows, sort, page, has_more })
+        let has_more = rows.len() as i64 > ROWS;
+        rows.truncate(ROWS as usize);
+        Ok(Self { rows, sort, page, has_more, are_few })
     }
 
     pub(super) fn markup(&self, window: &Window) -> Markup {
@@ -94,7 +122,8 @@ impl Services {
         let url =
             |sort: &str, page: i64| format!("{}&sort={sort}&page={page}#services", window.query());
         html! {
-            p.orders { "In order: " @for (i, (name, told, _)) in ORDERS.iter().enumerate() {
+            @let orders = ORDERS.iter().filter(|it| self.are_few || it.2 != Order::Slowest);
+            p.orders { "In order: " @for (i, (name, told, _)) in orders.enumerate() {
                 @if i > 0 { ", " }
                 @if *name == self.sort { strong { (told) } } @else { a href=(url(name, 1)) { (told) } }
             } }
@@ -107,6 +136,30 @@ impl Services {
                 }
             }
         }
+    }
+}
+
+/// The names of so many wanted services after so many others, in an order.
+async fn named(
+    app: &App,
+    wanted: &Wanted,
+    order: ServiceOrder,
+    (first, limit): (i64, i64),
+) -> Result<Vec<String>, Problem> {
+    let (rows, skipped) = match wanted.is_all() {
+        true => (app.store.services_by(order, limit, first).await?, 0),
+        false => (app.store.services_by(order, LOOKED_AT_MAX, 0).await?, first as usize),
+    };
+    let names = rows.into_iter().map(|row| row.service).filter(|it| wanted.has(it));
+    Ok(names.skip(skipped).take(limit as usize).collect())
+}
+
+/// What services are ordered by. A median that is not reached yet is longer than its lower bound.
+fn slowness(brief: &Brief) -> f64 {
+    match (brief.n + brief.waiting, brief.p50.seconds) {
+        (0, _) => -1.0,
+        (_, Some(seconds)) => seconds,
+        (_, None) => f64::INFINITY,
     }
 }
 

@@ -82,9 +82,7 @@ impl Window {
         html! {
             form.filters method="get" {
                 label { "From" input type="date" name="since" value=(self.since.to_string()); }
-                @if self.now.until.is_some() {
-                    label { "Up to, without" input type="date" name="until" value=(until); }
-                }
+                label { "Until, not included" input type="date" name="until" value=(until); }
                 @if filters { (self.selects()) }
                 button { "Show" }
             }
@@ -101,7 +99,7 @@ impl Window {
         html! {
             @for (name, words) in choices {
                 @let chosen = self.now.parameters.values(name);
-                label { (capital(name)) select name=(name) disabled[false] {
+                label { (capital(name)) select name=(name) {
                     option value="" selected[chosen.is_empty()] { "any" }
                     @for word in words.into_iter().chain([UNKNOWN]) {
                         option value=(word) selected[chosen.iter().any(|it| it == word)] { (word) }
