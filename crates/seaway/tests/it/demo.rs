@@ -152,15 +152,9 @@ fn median(told: &Told) -> Option<i64> {
     None
 }
 
-#[test]
-fn the_demo_shows_what_its_events_say() {
-    let data = Data::new();
+/// A server with the made-up company on it, and the company's events.
+pub(crate) fn company(data: &Data) -> (Server, String) {
     let events = data.run(&[&["demo", "--print"], &COMPANY[..]].concat());
-    let again = data.run(&[&["demo", "--print"], &COMPANY[..]].concat());
-    assert!(events == again, "a seed makes one world");
-    let (histories, newest) = histories(&events);
-    assert_eq!(histories.len(), 12);
-
     let folder = data.beside("demo");
     let folder = folder.to_str().unwrap();
     let arguments = ["demo", "--listen", "127.0.0.1:0", "--data", folder];
@@ -172,6 +166,19 @@ fn the_demo_shows_what_its_events_say() {
         assert!(Instant::now() < patience, "the company does not come in");
         std::thread::sleep(Duration::from_millis(50));
     }
+    server.settle();
+    (server, events)
+}
+
+#[test]
+fn the_demo_shows_what_its_events_say() {
+    let data = Data::new();
+    let (server, events) = company(&data);
+    let again = data.run(&[&["demo", "--print"], &COMPANY[..]].concat());
+    assert!(events == again, "a seed makes one world");
+    let (histories, newest) = histories(&events);
+    assert_eq!(histories.len(), 12);
+
     let mut sums = [0_usize; 3];
     for (service, history) in &histories {
         let report = server.report(&format!("/services/{service}"));

@@ -6,7 +6,7 @@ use crate::serve_openapi::{filled, hash, with_catalog};
 use serde_json::Value;
 
 /// A page as people read it: without markup, with its spaces as one.
-fn words(page: &Answer) -> String {
+pub(crate) fn words(page: &Answer) -> String {
     let mut text = String::new();
     let mut inside = false;
     for c in page.body.chars() {
