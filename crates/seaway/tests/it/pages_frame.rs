@@ -79,7 +79,7 @@ fn errors_of_pages_are_pages_and_those_of_the_api_are_not() {
     assert!(wrong.body.contains("since=&lt;script&gt; is not a day"), "{}", wrong.body);
     let missing = browsed(&server, "/no/such/page");
     assert_eq!(missing.status, 404);
-    assert!(is_page(&missing) && missing.body.contains("nothing is at /no/such/page"));
+    assert!(is_page(&missing) && missing.body.contains("Nothing is at /no/such/page"));
     server.get("/no/such/page").problem();
     server.get("/api/v1/organization?since=x").problem();
 }

@@ -1,10 +1,10 @@
 //! One change's journey, milestone by milestone.
 
-use super::{Shown, change_url, deployment_url, forge_url, service_url, top};
+use super::{Shown, change_url, deployment_url, forge_url, service_url, trail_of_service};
 use crate::app::App;
 use crate::delivery::api::{Carried, Change, Names, Parameters, known_change};
 use crate::pages::parts::{Column, Table, figure, nothing, section};
-use crate::pages::site::{Page, Place, Step};
+use crate::pages::site::{Page, Place};
 use crate::pages::words::{HASH, LINE, NAME, clean, counted, moment, outside, percent, unbroken};
 use crate::problem::Problem;
 use axum::extract::{RawQuery, State};
@@ -79,7 +79,7 @@ pub(crate) async fn change(
     let shown = Shown {
         title: clean(&value.change, HASH),
         place: Place::Elsewhere,
-        trail: vec![top(), Step { url: service_url(&service), name: service.clone() }],
+        trail: trail_of_service(&app, &service),
         json: Some(format!("/api/v1{}", change_url(&service, &change))),
         body,
     };
@@ -268,6 +268,6 @@ fn delivery(value: &Change, carried: Option<&Carried>) -> Markup {
         dt { "Deployment" } dd { a href=(url) { (outside(&deployment.name, NAME)) } " in " (outside(&deployment.environment, NAME)) }
         dt { "Finished" } dd { (moment(deployment.finished_at)) " UTC" }
         dt { "With it came" } dd { (counted(others, "other change", "other changes")) }
-        @if deployment.failed_by.is_some() { dt { "It failed" } dd { "and was mended: see the deployment" } }
+        @if deployment.failed_by.is_some() { dt { "It failed" } dd { "see the deployment for how it was mended" } }
     } }
 }

@@ -13,7 +13,7 @@ use seaway_core::time::{Time, humanize};
 const LISTED: usize = 10;
 
 /// The latest of some changes, the newest first, as they reached the mainline.
-pub(super) fn latest_changes(service: &str, changes: &[ChangeRow]) -> Markup {
+pub(super) fn latest_changes(service: &str, changes: &[ChangeRow], as_of: i64) -> Markup {
     if changes.is_empty() {
         return nothing("No change has reached the mainline yet.");
     }
@@ -32,7 +32,7 @@ pub(super) fn latest_changes(service: &str, changes: &[ChangeRow]) -> Markup {
             Column::Text("Most of it passed"),
             Column::Text("Status"),
         ],
-        rows: shown.iter().map(|it| row(service, it)).collect(),
+        rows: shown.iter().map(|it| row(service, it, as_of)).collect(),
     };
     let sheet = format!("/api/v1/services/{}/changes?format=csv", escape(service));
     html! {
@@ -42,12 +42,16 @@ pub(super) fn latest_changes(service: &str, changes: &[ChangeRow]) -> Markup {
     }
 }
 
-fn row(service: &str, change: &ChangeRow) -> Vec<Markup> {
+fn row(service: &str, change: &ChangeRow, as_of: i64) -> Vec<Markup> {
     let subject = if change.subject.is_empty() { &change.change } else { &change.subject };
     let deployed = change.milestones.get(Milestone::Deployed);
     let took = deployed.zip(change.milestones.start()).map(|(end, start)| end - start);
-    let longest = change.milestones.stages().max_by_key(|(_, seconds)| *seconds);
-    let longest = longest.filter(|(_, seconds)| *seconds > 0);
+    // What waits is in its last stage until now.
+    let since = change.milestones.before_deployed().filter(|_| change.status == Status::Waiting);
+    let open = since.map(|since| (Milestone::Deployed, as_of.saturating_sub(since)));
+    let longest = change.milestones.stages().chain(open).max_by_key(|(_, seconds)| *seconds);
+    let is_measured = change.is_measured() || deployed.is_some();
+    let longest = longest.filter(|(_, seconds)| *seconds > 0 && is_measured);
     vec![
         html! {
             a href=(change_url(service, &change.change)) { (outside(subject, LINE)) } " "
@@ -56,6 +60,7 @@ fn row(service: &str, change: &ChangeRow) -> Vec<Markup> {
         html! { span.nowrap { (moment(change.milestones.get(Milestone::Merged).map(Time))) } },
         html! { @match took {
             Some(seconds) => (unbroken(&humanize(seconds as f64))),
+            None if change.status == Status::Baseline => "not measured",
             None => "not yet",
         } },
         html! { @match longest {

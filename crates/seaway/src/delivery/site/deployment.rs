@@ -1,10 +1,10 @@
 //! What a deployment carried, what it replaced, and whether it failed.
 
-use super::{Shown, change_url, deployment_url, forge_url, service_url, top};
+use super::{Shown, change_url, deployment_url, forge_url, service_url, trail_of_service};
 use crate::app::App;
 use crate::delivery::api::{Carried, Change, Deployment, Names, Parameters, waiting_in};
 use crate::pages::parts::{Column, Table, as_csv, nothing, section};
-use crate::pages::site::{Page, Place, Step};
+use crate::pages::site::{Page, Place};
 use crate::pages::words::{HASH, LINE, NAME, clean, count, counted, moment, outside, unbroken};
 use crate::problem::Problem;
 use axum::extract::{RawQuery, State};
@@ -50,7 +50,7 @@ pub(crate) async fn deployment(
     let shown = Shown {
         title: clean(&name, NAME),
         place: Place::Elsewhere,
-        trail: vec![top(), Step { url: service_url(&service), name: service.clone() }],
+        trail: trail_of_service(&app, &service),
         json: Some(format!("/api/v1{url}")),
         body,
     };

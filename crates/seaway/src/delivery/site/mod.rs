@@ -1,5 +1,6 @@
 //! The pages of delivery: one file a page, and what they share.
 
+
 mod change;
 mod changes;
 mod compare;
@@ -27,6 +28,7 @@ pub(crate) use search::search;
 pub(crate) use service::service;
 
 use crate::app::App;
+use crate::delivery::api::groups_of;
 use crate::pages::site::{Freshness, Page, Place, Step, escape};
 use crate::problem::Problem;
 use maud::Markup;
@@ -119,6 +121,14 @@ impl Shown {
             body: self.body,
         })
     }
+}
+
+/// The way to what belongs to a service: its groups, the highest first, and itself.
+pub(in crate::delivery) fn trail_of_service(app: &App, service: &str) -> Vec<Step> {
+    let short = |group: String| group.strip_prefix("default/").map_or(group.clone(), str::to_owned);
+    let groups: Vec<String> = groups_of(app, service).into_iter().map(short).collect();
+    let itself = Step { url: service_url(service), name: service.to_owned() };
+    trail_of_groups(&groups).into_iter().chain([itself]).collect()
 }
 
 /// The way to a group: the organization and the groups above it, the highest first.

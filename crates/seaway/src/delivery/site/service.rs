@@ -80,7 +80,7 @@ pub(crate) async fn service(
             (figures::evidence(&now.figures, &in_flight, &json))
             (section("changes", "Changes",
                 "Those that reached the mainline last. Each has a page that tells its journey.",
-                &latest_changes(&service, &changes)))
+                &latest_changes(&service, &changes, as_of)))
             (section("deployments", "Deployments",
                 "Each dot is one of the latest deployments in production, higher the more changes it carried. Many \
                  small ones are safer than few big ones.", &timeline(&service, &deployments)))
@@ -126,11 +126,17 @@ fn timeline(service: &str, all: &[DeploymentRow]) -> Markup {
     let mut carried: Vec<u32> = linked.map(|it| it.changes).collect();
     carried.sort_unstable();
     let middle = carried.get(carried.len() / 2).copied().unwrap_or(0);
+    let carried = match middle {
+        0 => "no change".to_owned(),
+        some => counted(some as usize, "change", "changes") + " or fewer",
+    };
+    let failed = match failed {
+        0 => "none".to_owned(),
+        some => count(some),
+    };
     let finding = format!(
-        "Half of the latest {} carried {} or fewer; {} of them failed",
+        "Half of the latest {} carried {carried}; {failed} of them failed",
         counted(rows.len(), "deployment", "deployments"),
-        counted(middle as usize, "change", "changes"),
-        count(failed)
     );
     let table = Table {
         caption: "The latest deployments in production".to_owned(),
