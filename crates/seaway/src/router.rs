@@ -73,6 +73,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/live/deployments", viewer(get(delivery::site::latest_deployments)));
     let machinery = Routes::of(&app, Face::Program)
         .route("/assets/{file}", open(get(assets::asset)))
+        .route("/badge/organization.svg", viewer(get(delivery::site::badge::organization)))
+        .route("/badge/groups/{file}", viewer(get(delivery::site::badge::group)))
+        .route("/badge/services/{file}", viewer(get(delivery::site::badge::service)))
         .route("/metrics", viewer(get(delivery::metrics::metrics)))
         .route("/healthz", open(get(|| async { "ok\n" })))
         .route("/readyz", open(get(delivery::api::ready)));

@@ -11,6 +11,7 @@ mod access_lang;
 mod access_pages;
 mod access_routes;
 mod access_tokens;
+mod badges;
 mod browser;
 mod browser_lang;
 mod browser_pages;

@@ -1,6 +1,6 @@
 //! The pages of delivery: one file a page, and what they share.
 
-
+pub(crate) mod badge;
 mod change;
 mod changes;
 mod compare;
