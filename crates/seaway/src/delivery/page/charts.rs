@@ -168,7 +168,7 @@ pub(super) fn trend(trend: &Trend) -> Option<Chart> {
             "yaxis2": { "title": { "text": "Changes" }, "domain": [0.0, 0.24], "nticks": 4, "rangemode": "tozero" },
             "margin": { "t": 30 }, "bargap": 0.35, "bargroupgap": 0.05,
         }),
-        narrow: json!({ "xaxis": { "nticks": 4 }, "margin": { "r": 28 } }),
+        narrow: json!({ "xaxis": { "nticks": 4 }, "margin": { "l": 47, "r": 16 } }),
     })
 }
 

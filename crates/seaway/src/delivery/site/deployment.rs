@@ -94,8 +94,8 @@ fn answer(value: &Carried) -> Markup {
             None => { "Started " (moment(it.started_at)) " UTC" }
         } }
         @if it.failed_by.is_some() {
-            p.evidence { (mended(it)) " What it carried and stayed: "
-                (counted(it.changes as usize, "change", "changes")) "." }
+            p.evidence { (mended(it)) " Of what it carried, "
+                (counted(it.changes as usize, "change", "changes")) " stayed." }
         }
     }
 }

@@ -272,7 +272,7 @@ fn ages(report: &Report, in_flight: &str) -> Markup {
     });
     let table = Table {
         caption: "Waiting changes by age".to_owned(),
-        columns: &[Column::Text("Age"), Column::Number("Waiting"), Column::Text("Share")],
+        columns: &[Column::Text("Age"), Column::Number("Waiting"), Column::Number("Share")],
         rows: rows.collect(),
     };
     let waiting = counted(flow.waiting, "change waits", "changes wait");
