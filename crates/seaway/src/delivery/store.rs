@@ -404,32 +404,17 @@ impl Store {
         Ok(rows.into_iter().map(kept).collect())
     }
 
-    /// The environment that a service has a deployment of this name in: one that customers use, if
-    /// there are several.
-    pub(crate) async fn environment_of(
+    /// The JSON of the deployment that replaced one of a service.
+    pub(crate) async fn replacing(
         &self,
         service: &str,
+        environment: &str,
         name: &str,
     ) -> Result<Option<String>, Error> {
-        let sql = "SELECT environment FROM deployments WHERE service = $1 AND name = $2 \
-                   ORDER BY production DESC, environment LIMIT 1";
-        let rows: Vec<(String,)> = self.rows(sql, &[service, name]).await?;
+        let sql = "SELECT body FROM deployments WHERE service = $1 AND replaced = $2 \
+                   AND replaced_environment = $3 ORDER BY finished_at LIMIT 1";
+        let rows: Vec<(String,)> = self.rows(sql, &[service, name, environment]).await?;
         Ok(rows.into_iter().next().map(|row| row.0))
-    }
-
-    /// Deployments of a service that finished after a moment, the first ones.
-    pub(crate) async fn deployments_since(
-        &self,
-        service: &str,
-        moment: i64,
-        limit: i64,
-    ) -> Result<Vec<Kept>, Error> {
-        let sql = "SELECT service, COALESCE(finished_at, 0), environment || ' ' || name, body \
-                   FROM deployments WHERE service = $1 AND finished_at >= $2 \
-                   ORDER BY finished_at LIMIT $3";
-        let query = sqlx::query_as(sql).bind(service).bind(moment).bind(limit);
-        let rows: Vec<KeptRow> = query.fetch_all(self.database.pool()).await?;
-        Ok(rows.into_iter().map(kept).collect())
     }
 
     /// Services whose name has a text in it. Looks at all of them: they are few.
@@ -478,14 +463,16 @@ impl Store {
     pub(crate) async fn changes_of(
         &self,
         service: &str,
+        environment: &str,
         deployment: &str,
         limit: i64,
     ) -> Result<Vec<String>, Error> {
         let sql = "SELECT body FROM changes WHERE service = $1 AND deployment = $2 \
-                   ORDER BY merged_at, change LIMIT $3";
+                   AND environment = $3 ORDER BY merged_at, change LIMIT $4";
         let rows: Vec<(String,)> = sqlx::query_as(sql)
             .bind(service)
             .bind(deployment)
+            .bind(environment)
             .bind(limit)
             .fetch_all(self.database.pool())
             .await?;

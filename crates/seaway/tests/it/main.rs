@@ -33,6 +33,7 @@ mod pages_hostile;
 mod pages_overview;
 mod pages_rows;
 mod pages_text;
+mod pages_truth;
 mod serve_csv;
 mod serve_docs;
 mod serve_hostile;

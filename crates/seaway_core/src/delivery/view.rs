@@ -129,6 +129,8 @@ pub struct ChangeRow {
     pub moved: Vec<Milestone>,
     /// The deployment that delivered it and stayed.
     pub deployment: Option<String>,
+    /// The environment of `deployment`: names are unique within one only.
+    pub environment: Option<String>,
 }
 
 impl ChangeRow {
@@ -164,8 +166,10 @@ pub struct DeploymentRow {
     pub kind: Option<DeploymentKind>,
     /// Changes that it delivered and that stayed.
     pub changes: u32,
-    /// The deployment that it replaced.
+    /// The deployment that it replaced. All environments that customers use are one line.
     pub replaced: Option<String>,
+    /// The environment of `replaced`.
+    pub replaced_environment: Option<String>,
     /// What showed that it failed: the name of a rollback or the identifier of an incident.
     pub failed_by: Option<String>,
     /// When service was back to normal after it failed.

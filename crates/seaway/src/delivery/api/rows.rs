@@ -20,8 +20,6 @@ use std::sync::Arc;
 
 /// Changes of a deployment that are told with it.
 const CHANGES_OF_DEPLOYMENT: i64 = 1_000;
-/// Deployments after one, among which the one that replaced it is looked for.
-const FOLLOWING: i64 = 50;
 
 /// Some of the rows.
 #[derive(Serialize)]
@@ -56,6 +54,8 @@ pub(in crate::delivery) struct Change {
     /// Milestones that were moved up to the one before them.
     pub(in crate::delivery) moved: Vec<Milestone>,
     pub(in crate::delivery) deployment: Option<String>,
+    /// The environment of `deployment`.
+    pub(in crate::delivery) environment: Option<String>,
 }
 
 impl Sheet for Change {
@@ -82,6 +82,7 @@ impl Sheet for Change {
         ("time_to_value_seconds", "/time_to_value_seconds"),
         ("moved", "/moved"),
         ("deployment", "/deployment"),
+        ("environment", "/environment"),
     ];
 }
 
@@ -118,6 +119,7 @@ impl Change {
             approximate: row.approximate,
             moved: row.moved,
             deployment: row.deployment,
+            environment: row.environment,
         }
     }
 }
@@ -137,6 +139,8 @@ pub(in crate::delivery) struct Deployment {
     pub(in crate::delivery) kind: Option<DeploymentKind>,
     pub(in crate::delivery) changes: u32,
     pub(in crate::delivery) replaced: Option<String>,
+    /// The environment of `replaced`: all that customers use are one line.
+    pub(in crate::delivery) replaced_environment: Option<String>,
     pub(in crate::delivery) failed_by: Option<String>,
     pub(in crate::delivery) recovered_at: Option<Time>,
     pub(in crate::delivery) unplanned: bool,
@@ -158,6 +162,7 @@ impl Deployment {
             kind: row.kind,
             changes: row.changes,
             replaced: row.replaced,
+            replaced_environment: row.replaced_environment,
             failed_by: row.failed_by,
             recovered_at: row.recovered_at.map(Time),
             unplanned: row.unplanned,
@@ -181,6 +186,7 @@ impl Sheet for Deployment {
         ("kind", "/kind"),
         ("changes", "/changes"),
         ("replaced", "/replaced"),
+        ("replaced_environment", "/replaced_environment"),
         ("failed_by", "/failed_by"),
         ("recovered_at", "/recovered_at"),
         ("unplanned", "/unplanned"),
@@ -208,7 +214,7 @@ impl Carried {
         })?;
         let row: DeploymentRow = read(&body)?;
         let bodies = match row.production {
-            true => app.store.changes_of(service, name, CHANGES_OF_DEPLOYMENT).await?,
+            true => app.store.changes_of(service, environment, name, CHANGES_OF_DEPLOYMENT).await?,
             false => Vec::new(),
         };
         let of = |body: &String| Ok(Change::of(service.to_owned(), read(body)?, false));
@@ -221,15 +227,9 @@ impl Carried {
         &self,
         app: &App,
     ) -> Result<Option<Deployment>, Problem> {
-        let Deployment { service, environment, name, finished_at, .. } = &self.deployment;
-        let Some(finished) = finished_at else { return Ok(None) };
-        for kept in app.store.deployments_since(service, finished.0, FOLLOWING).await? {
-            let found = Deployment::of(kept.service, read(&kept.body)?);
-            if found.replaced.as_ref() == Some(name) && found.environment == *environment {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        let Deployment { service, environment, name, .. } = &self.deployment;
+        let body = app.store.replacing(service, environment, name).await?;
+        body.map(|body| Ok(Deployment::of(service.clone(), read(&body)?))).transpose()
     }
 }
 

@@ -22,8 +22,15 @@ pub(super) trait Kept: Serialize + Sync + Sized {
 impl Kept for ChangeRow {
     const TABLE: &'static str = "changes";
     const KEY: &'static [&'static str] = &["change"];
-    const COLUMNS: &'static [&'static str] =
-        &["status", "authored_at", "merged_at", "deployed_at", "deployment", "pull_request"];
+    const COLUMNS: &'static [&'static str] = &[
+        "status",
+        "authored_at",
+        "merged_at",
+        "deployed_at",
+        "deployment",
+        "environment",
+        "pull_request",
+    ];
 
     fn key(&self) -> Vec<&str> {
         vec![&self.change]
@@ -36,6 +43,7 @@ impl Kept for ChangeRow {
             .maybe_int(self.milestones.get(Milestone::Merged))
             .maybe_int(self.milestones.get(Milestone::Deployed))
             .maybe_text(self.deployment.as_deref())
+            .maybe_text(self.environment.as_deref())
             .maybe_text(self.pull_request.as_deref());
     }
 }
@@ -43,14 +51,19 @@ impl Kept for ChangeRow {
 impl Kept for DeploymentRow {
     const TABLE: &'static str = "deployments";
     const KEY: &'static [&'static str] = &["environment", "name"];
-    const COLUMNS: &'static [&'static str] = &["production", "finished_at"];
+    const COLUMNS: &'static [&'static str] =
+        &["production", "finished_at", "replaced", "replaced_environment"];
 
     fn key(&self) -> Vec<&str> {
         vec![&self.environment, &self.name]
     }
 
     fn columns(&self, values: &mut Values) {
-        values.int(i64::from(self.production)).maybe_int(self.finished_at);
+        values
+            .int(i64::from(self.production))
+            .maybe_int(self.finished_at)
+            .maybe_text(self.replaced.as_deref())
+            .maybe_text(self.replaced_environment.as_deref());
     }
 }
 

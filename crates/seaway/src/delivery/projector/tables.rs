@@ -116,5 +116,14 @@ pub(crate) const VIEWS: Schema = Schema {
            WHERE production = 1"],
         // Summaries tell exactly how old a change was when a span began.
         COMPUTE_ANEW,
+        // A deployment that a row names is told with its environment.
+        COMPUTE_ANEW,
+        &[
+            "ALTER TABLE changes ADD COLUMN environment TEXT",
+            "ALTER TABLE deployments ADD COLUMN replaced TEXT",
+            "ALTER TABLE deployments ADD COLUMN replaced_environment TEXT",
+            "CREATE INDEX deployments_replacing ON deployments (service, replaced) \
+             WHERE replaced IS NOT NULL",
+        ],
     ],
 };

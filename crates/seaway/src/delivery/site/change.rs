@@ -57,9 +57,11 @@ pub(crate) async fn change(
     let value = known_change(&app, &service, &change).await?;
     let repository = app.store.service(&service).await?.and_then(|row| row.repository);
     let as_of = app.store.newest().await?.unwrap_or(0);
-    let deployment = match &value.deployment {
-        Some(name) => carrier(&app, &service, name).await?,
-        None => None,
+    let deployment = match (&value.environment, &value.deployment) {
+        (Some(environment), Some(name)) => {
+            Some(Carried::of(&app, [&service, environment, name]).await?)
+        }
+        _ => None,
     };
     let legs = legs(&value, as_of);
     let body = html! {
@@ -84,14 +86,6 @@ pub(crate) async fn change(
         body,
     };
     shown.page(&app).await
-}
-
-/// The deployment of a name in production: customers only see one there.
-async fn carrier(app: &App, service: &str, name: &str) -> Result<Option<Carried>, Problem> {
-    let Some(environment) = app.store.environment_of(service, name).await? else {
-        return Ok(None);
-    };
-    Ok(Some(Carried::of(app, [service, &environment, name]).await?))
 }
 
 /// The stages, and what goes on at `as_of`.

@@ -39,7 +39,8 @@ pub(crate) async fn deployment(
             (section("carried", "What it carried", "Changes that it brought to customers first, and that stayed.",
                 &carried(&value)))
             (section("facts", "The deployment", "What is known of it.", &facts(it, repository.as_deref())))
-            (section("place", "Before and after", "What it replaced, and what replaced it.", &place(it, next.as_ref())))
+            (section("place", "Before and after", "What it replaced, and what replaced it. \
+                All environments that customers use count as one line.", &place(it, next.as_ref())))
             (section("failure", "Failure", "A deployment fails if a rollback takes it back or an incident follows it.",
                 &failure(it, next.as_ref())))
             (section("behind", "Who waits behind it", "Changes of this service that no deployment that stayed has \
@@ -174,16 +175,20 @@ fn is_link(url: &str) -> bool {
 }
 
 fn place(it: &Deployment, next: Option<&Deployment>) -> Markup {
-    let link = |name: &str| {
-        let url = deployment_url(&it.service, &it.environment, name);
-        html! { a href=(url) { (outside(name, NAME)) } }
+    let link = |environment: &str, name: &str| {
+        let url = deployment_url(&it.service, environment, name);
+        html! {
+            a href=(url) { (outside(name, NAME)) }
+            @if environment != it.environment { " in " (outside(environment, NAME)) }
+        }
     };
+    let replaced = it.replaced_environment.as_ref().zip(it.replaced.as_ref());
     html! { dl.facts {
         dt { "Replaced" }
-        dd { @match &it.replaced { Some(name) => (link(name)), None => "nothing that is known" } }
+        dd { @match replaced { Some((environment, name)) => (link(environment, name)), None => "nothing that is known" } }
         dt { "Replaced by" }
         dd { @match next {
-            Some(next) => { (link(&next.name)) ", " (moment(next.finished_at)) " UTC" }
+            Some(next) => { (link(&next.environment, &next.name)) ", " (moment(next.finished_at)) " UTC" }
             None => "nothing yet, as far as is known",
         } }
     } }
@@ -214,7 +219,7 @@ fn failure(it: &Deployment, next: Option<&Deployment>) -> Markup {
         dd { @match next.filter(|next| next.name == *by) {
             Some(next) => {
                 "the rollback "
-                a href=(deployment_url(&it.service, &it.environment, &next.name)) { (outside(by, NAME)) }
+                a href=(deployment_url(&it.service, &next.environment, &next.name)) { (outside(by, NAME)) }
             }
             None => (outside(by, NAME)),
         } }
@@ -241,7 +246,7 @@ fn behind(it: &Deployment, next: Option<&Deployment>, waiting: &[Change]) -> Mar
         @if !it.production {
             (nothing("Customers do not use this environment, so nobody waits for it."))
         } @else if let Some(next) = next {
-            p { "Nobody any more: " a href=(deployment_url(&it.service, &it.environment, &next.name)) {
+            p { "Nobody any more: " a href=(deployment_url(&it.service, &next.environment, &next.name)) {
                 (outside(&next.name, NAME)) } " has followed. What waits in this service now:" }
             (shown)
         } @else { (shown) }

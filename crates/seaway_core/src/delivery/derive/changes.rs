@@ -5,7 +5,7 @@ use super::known::Known;
 use super::names::Names;
 use super::pulls::{Pull, Pulls};
 use super::{Findings, believed};
-use crate::delivery::facts::{CommitDetail, Parents, REVIEWS_MAX, Verdict};
+use crate::delivery::facts::{CommitDetail, Deployment, Parents, REVIEWS_MAX, Verdict};
 use crate::delivery::history::{CommitIndex, NONE};
 use crate::delivery::mainline::ChangeKind;
 use crate::delivery::measured::{Change, Measured};
@@ -17,11 +17,12 @@ pub(super) fn rows(
     names: &Names<'_>,
     graph: &Graph<'_>,
     measured: &Measured,
+    carriers: &[&Deployment],
     built: &[Option<i64>],
     findings: &mut Findings,
 ) -> Vec<ChangeRow> {
     let pulls = Pulls::of(known, names, graph, measured, findings);
-    let changes = Changes { names, graph, measured, pulls, built };
+    let changes = Changes { names, graph, measured, pulls, carriers, built };
     let rows: Vec<ChangeRow> =
         measured.changes.iter().filter_map(|change| changes.row(change)).collect();
     let clocks = &measured.clock_problems;
@@ -41,6 +42,8 @@ struct Changes<'w, 'a> {
     graph: &'w Graph<'a>,
     measured: &'w Measured,
     pulls: Pulls<'a>,
+    /// The deployments that were measured.
+    carriers: &'w [&'w Deployment],
     /// By commit, when the first build that contains it had succeeded.
     built: &'w [Option<i64>],
 }
@@ -54,7 +57,7 @@ impl<'a> Changes<'_, 'a> {
         let (milestones, moved) = mended(raw);
         let pull = pull.map(|pull| pull.known);
         let title = pull.and_then(|pull| pull.title.get()).filter(|title| !title.is_empty());
-        let deployment = self.measured.deployments.get(change.deployment as usize);
+        let deployment = self.carriers.get(change.deployment as usize);
         let members = self.measured.mainline.members(change.position);
         let is_assumed = |&commit: &CommitIndex| {
             let detail = self.graph.detail(commit);
@@ -80,6 +83,7 @@ impl<'a> Changes<'_, 'a> {
             milestones,
             moved,
             deployment: deployment.map(|deployment| deployment.name.clone()),
+            environment: deployment.map(|deployment| deployment.environment.clone()),
         })
     }
 

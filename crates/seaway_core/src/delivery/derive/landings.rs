@@ -154,6 +154,7 @@ pub(super) fn rows(
                 kind: None,
                 changes: 0,
                 replaced: None,
+                replaced_environment: None,
                 failed_by: None,
                 recovered_at: None,
                 unplanned: false,
@@ -175,7 +176,9 @@ fn add_measured(rows: &mut [DeploymentRow], delivering: &[usize], measured: &Mea
         let is_older_line = older_lines.next_if(|&&older| older as usize == number).is_some();
         rows[at].kind = Some(kind);
         if !is_older_line {
-            rows[at].replaced = live.replace(at).map(|replaced| rows[replaced].name.clone());
+            let replaced = live.replace(at).map(|at| &rows[at]);
+            let replaced = replaced.map(|it| (it.name.clone(), it.environment.clone()));
+            (rows[at].replaced, rows[at].replaced_environment) = replaced.unzip();
         }
         let rollback = attribution.failed_by[number];
         if rollback != NONE {

@@ -24,7 +24,7 @@ pub mod sealed;
 #[cfg(test)]
 mod tests;
 
-use super::facts::Entity;
+use super::facts::{Deployment, Entity};
 use super::measured::{CommitLife, Measured, Question};
 use super::view::{FindingRow, ServiceView};
 use super::work::Plausible;
@@ -108,7 +108,10 @@ impl<'a> Course<'a> {
         let (graph, measured) = measure(spec, known, &names, &landings, &mut findings);
 
         let built = built::of(known, &names, &graph, |_| true);
-        let changes = changes::rows(known, &names, &graph, &measured, &built, &mut findings);
+        let carriers: Vec<&Deployment> =
+            delivering.iter().map(|&at| landings[at].deployment).collect();
+        let changes =
+            changes::rows(known, &names, &graph, &measured, &carriers, &built, &mut findings);
         let incidents = incidents::Incidents::of(spec, known, &landings, &mut findings);
         landings::findings(&landings, &graph, &mut findings);
         let deployments = landings::rows(&landings, &delivering, &measured, &incidents);

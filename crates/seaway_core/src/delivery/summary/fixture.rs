@@ -46,6 +46,7 @@ pub(in crate::delivery) fn change(milestones: Milestones) -> ChangeRow {
         milestones,
         moved: Vec::new(),
         deployment: None,
+        environment: None,
     }
 }
 
@@ -113,6 +114,7 @@ pub(in crate::delivery) fn deployment(
         kind,
         changes: 0,
         replaced: None,
+        replaced_environment: None,
         failed_by: None,
         recovered_at: None,
         unplanned: false,
@@ -151,6 +153,7 @@ fn incidents() -> impl Strategy<Value = IncidentRow> {
         opened_at: Some(opened),
         resolved_at: lasted.map(|lasted| opened + lasted),
         deployment: None,
+        environment: None,
         url: None,
     })
 }

@@ -44,6 +44,7 @@ fn change_row(authored: i64, lag: i64, delivered: bool) -> ChangeRow {
         milestones: Milestones([Some(authored), None, None, None, merged, None, deployed]),
         moved: Vec::new(),
         deployment: None,
+        environment: None,
     }
 }
 
@@ -60,6 +61,7 @@ fn deployment_row(finished_at: i64) -> DeploymentRow {
         kind: Some(DeploymentKind::Normal),
         changes: 1,
         replaced: None,
+        replaced_environment: None,
         failed_by: None,
         recovered_at: None,
         unplanned: false,
