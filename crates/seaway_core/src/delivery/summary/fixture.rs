@@ -72,9 +72,10 @@ fn changes() -> impl Strategy<Value = ChangeRow> {
     // Which milestone is at the given moment: borders are met by each of these.
     let anchor =
         prop::sample::select(vec![Milestone::Authored, Milestone::Merged, Milestone::Deployed]);
-    let shape = (0..128_u8, anchor, any::<bool>());
+    let commits = prop_oneof![Just(1), 1..12_u32];
+    let shape = (0..128_u8, anchor, any::<bool>(), commits);
     (moments(), prop::array::uniform6(lags()), shape, flags).prop_map(
-        |(moment, lags, (known, anchor, delivered), (status, reverts, bot, ai))| {
+        |(moment, lags, (known, anchor, delivered, commits), (status, reverts, bot, ai))| {
             let since_start = |place: usize| lags[..place].iter().map(|lag| lag / 2).sum::<i64>();
             let start = moment - since_start(anchor as usize);
             let mut milestones = Milestones::default();
@@ -92,7 +93,7 @@ fn changes() -> impl Strategy<Value = ChangeRow> {
                 _ if delivered => Status::Delivered,
                 _ => Status::Waiting,
             };
-            ChangeRow { status, reverts, bot, assisted: ai, ..change(milestones) }
+            ChangeRow { status, reverts, bot, assisted: ai, commits, ..change(milestones) }
         },
     )
 }
@@ -153,7 +154,6 @@ fn incidents() -> impl Strategy<Value = IncidentRow> {
         opened_at: Some(opened),
         resolved_at: lasted.map(|lasted| opened + lasted),
         deployment: None,
-        environment: None,
         url: None,
     })
 }

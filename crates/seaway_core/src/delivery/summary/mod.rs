@@ -22,11 +22,13 @@ mod entering;
 pub(in crate::delivery) mod fixture;
 mod open;
 mod rows;
+mod slices;
 
 pub use days::{Day, Days};
 pub use entering::Entering;
 pub use open::{Open, OpenChange, OpenKind};
 pub use rows::{day_summaries, is_settled, stock, summaries};
+pub use slices::{Share, Slice};
 
 use super::view::Milestone;
 use crate::stats::bytes::{Bytes, write, write_signed};
@@ -141,6 +143,8 @@ pub struct DaySummary {
     pub without: [Histogram; STAGES.len()],
     /// Changes that appeared on the day and are open: they are in no stock yet.
     pub open: Open,
+    /// Of `delivered`, `waiting` and `entering` the parts that are told apart.
+    slices: slices::Slices,
     counts: [i64; COUNTS],
 }
 
@@ -181,6 +185,7 @@ impl DaySummary {
     pub fn merge(&mut self, other: &Self) {
         self.open.merge(&other.open);
         self.entering.merge(&other.entering);
+        self.slices.merge(&other.slices);
         self.combine(other, Histogram::merge, i64::wrapping_add);
     }
 
@@ -188,6 +193,7 @@ impl DaySummary {
     pub fn subtract(&mut self, other: &Self) {
         self.open.subtract(&other.open);
         self.entering.subtract(&other.entering);
+        self.slices.subtract(&other.slices);
         self.combine(other, Histogram::subtract, i64::wrapping_sub);
     }
 
@@ -295,7 +301,7 @@ impl DaySummary {
     /// The summary as bytes; equal summaries are equal bytes.
     ///
     /// The format, which histograms follow, these, which counts follow, these, the entering changes,
-    /// and the open ones if there are any.
+    /// the slices, and the open changes if there are any.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let parts = self.parts();
@@ -309,6 +315,7 @@ impl DaySummary {
             write_signed(count, &mut bytes);
         }
         self.entering.encode(&mut bytes);
+        self.slices.encode(&mut bytes);
         if !self.open.is_empty() {
             self.open.encode(&mut bytes);
         }
@@ -342,6 +349,7 @@ impl DaySummary {
             }
         }
         summary.entering = Entering::decode(&mut from)?;
+        summary.slices = slices::Slices::decode(&mut from)?;
         if !from.0.is_empty() {
             summary.open = Open::decode(&mut from).filter(|open| !open.is_empty())?;
         }

@@ -32,10 +32,20 @@ pub enum OpenKind {
     WithoutMerged,
     /// The same of the stage that ends with the build.
     WithoutBuilt,
+    /// One of the measured ones that is by bots alone.
+    Bots,
+    /// One of them that is AI-assisted.
+    Assisted,
+    /// One of them with two or three commits.
+    FewCommits,
+    /// One of them with four to nine commits.
+    SomeCommits,
+    /// One of them with ten commits or more.
+    ManyCommits,
 }
 
 impl OpenKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 16] = [
         Self::Measured,
         Self::Revert,
         Self::Reverted,
@@ -47,6 +57,11 @@ impl OpenKind {
         Self::WithoutApproved,
         Self::WithoutMerged,
         Self::WithoutBuilt,
+        Self::Bots,
+        Self::Assisted,
+        Self::FewCommits,
+        Self::SomeCommits,
+        Self::ManyCommits,
     ];
 
     /// The kind of changes without a stage, by its place in [`super::STAGES`]; nothing open has gone

@@ -1,6 +1,6 @@
 //! From the rows of a service to its summaries.
 
-use super::{Count, Day, DaySummary, Days, OpenChange, OpenKind, STAGES, Stock};
+use super::{Count, Day, DaySummary, Days, OpenChange, OpenKind, STAGES, Slice, Stock};
 use crate::delivery::attribution::DeploymentKind;
 use crate::delivery::measured::{CommitLife, Status};
 use crate::delivery::view::{ChangeRow, DeploymentRow, Milestone, ServiceView};
@@ -163,7 +163,10 @@ impl Summaries<'_> {
         self.count(change.milestones.get(Milestone::Merged), Count::MergedChanges);
         self.waits(&life, kind);
         if kind == OpenKind::Measured {
-            self.enters(&life);
+            self.enters(&life, change);
+            for slice in Slice::ALL.into_iter().filter(|slice| slice.has(change)) {
+                self.waits(&life, slice.open_kind());
+            }
             self.lives(&life, change);
             if let Some(last) = Life::of_last_stage(change, self.horizon) {
                 self.waits(&last, OpenKind::LastStage);
@@ -235,6 +238,11 @@ impl Summaries<'_> {
                 OpenKind::Reverted => summary.add(Count::WaitingReverted, 1),
                 OpenKind::LastStage => summary.last_stage.add(age),
                 OpenKind::Commit => summary.waiting_commits.add(age),
+                OpenKind::Bots => summary.slices.of(Slice::Bots).waiting.add(age),
+                OpenKind::Assisted => summary.slices.of(Slice::Assisted).waiting.add(age),
+                OpenKind::FewCommits => summary.slices.of(Slice::FewCommits).waiting.add(age),
+                OpenKind::SomeCommits => summary.slices.of(Slice::SomeCommits).waiting.add(age),
+                OpenKind::ManyCommits => summary.slices.of(Slice::ManyCommits).waiting.add(age),
                 // All others are told of what is open, and no day has them in its stock.
                 _ => {}
             }
@@ -242,10 +250,14 @@ impl Summaries<'_> {
     }
 
     /// Counts a measured change on the day that it appears, if it was started before it.
-    fn enters(&mut self, life: &Life) {
+    fn enters(&mut self, life: &Life, change: &ChangeRow) {
         let (days, day) = (self.days, self.days.of(life.appears.saturating_sub(1)));
         if life.start < days.start(day) {
-            self.at(day).entering.add(life.start, days);
+            let summary = self.at(day);
+            summary.entering.add(life.start, days);
+            for slice in Slice::ALL.into_iter().filter(|slice| slice.has(change)) {
+                summary.slices.of(slice).entering.add(life.start, days);
+            }
         }
     }
 
@@ -283,6 +295,9 @@ impl Summaries<'_> {
 
 fn deliver(day: &mut DaySummary, change: &ChangeRow, seconds: i64) {
     day.delivered.add(seconds);
+    for slice in Slice::ALL.into_iter().filter(|slice| slice.has(change)) {
+        day.slices.of(slice).delivered.add(seconds);
+    }
     day.add(Count::DeliveredByBots, i64::from(change.bot));
     day.add(Count::DeliveredAssisted, i64::from(change.assisted));
     for (milestone, seconds) in change.milestones.stages() {

@@ -144,22 +144,24 @@ fn a_typical_day_is_small() {
     assert!(today.stages.iter().all(|stage| stage.total() == 5));
     let length = today.encode().len();
     assert!(length <= 190, "{length} bytes");
-    assert_eq!(DaySummary::default().encode().len(), 4);
+    assert_eq!(DaySummary::default().encode().len(), 5);
 }
 
 #[test]
 fn what_is_not_canonical_is_refused() {
-    assert_eq!(DaySummary::decode(&[4, 0, 0, 0]), Some(DaySummary::default()));
+    assert_eq!(DaySummary::decode(&[4, 0, 0, 0, 0]), Some(DaySummary::default()));
     for wrong in [
         &[][..],
-        &[3, 0, 0, 0],                // another format
-        &[4, 0, 0],                   // cut off
-        &[4, 0, 0, 0, 0],             // something left over
-        &[4, 1, 0, 0, 0, 0],          // an empty histogram
-        &[4, 0, 1, 0, 0],             // a count of 0
-        &[4, 0, 0, 1, 0, 0, 0, 0],    // a day on which none were started
-        &[4, 0, 0, 2, 2, 0, 2, 0, 0], // half of one
-        &[4, 0x80, 0x80, 0x40, 0, 0], // no such histogram
+        &[3, 0, 0, 0, 0],                // another format
+        &[4, 0, 0, 0],                   // cut off
+        &[4, 0, 0, 0, 0, 0],             // something left over
+        &[4, 1, 0, 0, 0, 0, 0],          // an empty histogram
+        &[4, 0, 1, 0, 0, 0],             // a count of 0
+        &[4, 0, 0, 1, 0, 0, 0, 0, 0],    // a day on which none were started
+        &[4, 0, 0, 2, 2, 0, 2, 0, 0, 0], // half of one
+        &[4, 0, 0, 0, 1, 0, 0, 0],       // an empty slice
+        &[4, 0, 0, 0, 0x20],             // no such slice
+        &[4, 0x80, 0x80, 0x40, 0, 0, 0], // no such histogram
     ] {
         assert_eq!(DaySummary::decode(wrong), None, "{wrong:?}");
     }
