@@ -1,6 +1,6 @@
 //! Several sets of changes side by side: do they really differ?
 
-use super::{Shown, group_url, service_url, with_query};
+use super::{Shown, chosen, group_url, service_url, with_query};
 use crate::app::App;
 use crate::delivery::api::{By, ComparedPart, Comparison, PARTS_MAX};
 use crate::pages::chart::{Chart, log_range, time_axis};
@@ -32,6 +32,7 @@ pub(crate) async fn compare(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Page, Problem> {
+    let query = chosen(query.as_deref());
     let value = Comparison::of(&app, query.as_deref()).await?;
     let body = html! {
         header.hero { div.frame {
