@@ -361,7 +361,7 @@ impl Store {
         Ok(rows.into_iter().map(kept).collect())
     }
 
-    /// Of the newest changes those whose JSON has some words in it: at most 200.
+    /// Of the newest changes those whose subject has some words in it, and perhaps others.
     pub(crate) async fn changes_about(
         &self,
         words: &[String],
@@ -372,11 +372,18 @@ impl Store {
         let plain = |word: &&String| word.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
         let longest = words.iter().filter(plain).max_by_key(|word| word.len());
         let pattern = longest.map_or_else(|| "%".to_owned(), |word| format!("%{word}%"));
-        let sql = "SELECT service, at, change, body FROM \
-                   (SELECT service, merged_at AS at, change, body FROM changes \
-                   WHERE merged_at IS NOT NULL ORDER BY merged_at DESC LIMIT $1) AS newest \
-                   WHERE LOWER(body) LIKE $2 ORDER BY at DESC LIMIT 200";
-        let query = sqlx::query_as(sql).bind(newest).bind(pattern);
+        // In the JSON, most words stand for fields that every row has.
+        let subject = match self.database.engine() {
+            Engine::Sqlite => "json_extract(body, '$.subject')",
+            Engine::Postgres => "body::json ->> 'subject'",
+        };
+        let sql = format!(
+            "SELECT service, at, change, body FROM \
+             (SELECT service, merged_at AS at, change, body FROM changes \
+             WHERE merged_at IS NOT NULL ORDER BY merged_at DESC LIMIT $1) AS newest \
+             WHERE LOWER({subject}) LIKE $2 ORDER BY at DESC"
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(newest).bind(pattern);
         let rows: Vec<KeptRow> = query.fetch_all(self.database.pool()).await?;
         Ok(rows.into_iter().map(kept).collect())
     }
