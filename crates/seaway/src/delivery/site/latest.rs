@@ -61,7 +61,7 @@ fn table(found: &[Kept]) -> Markup {
             html! { span.nowrap { (moment(Some(Time(kept.at)))) } },
             html! { a href=(service_url(&kept.service)) { (outside(&kept.service, NAME)) } },
             html! { a href=(url) { (outside(&row.name, NAME)) } },
-            html! { (count(row.changes as usize)) },
+            html! { (changes_of(&row)) },
             html! { (outcome(&row)) },
         ])
     });
@@ -81,6 +81,15 @@ fn table(found: &[Kept]) -> Markup {
         rows,
     };
     table.markup()
+}
+
+/// How many changes a deployment carried, where that is known.
+pub(super) fn changes_of(row: &DeploymentRow) -> String {
+    match (row.kind, row.succeeded) {
+        (Some(_), _) => count(row.changes as usize),
+        (None, Some(false)) => "none".to_owned(),
+        (None, _) => "not known".to_owned(),
+    }
 }
 
 /// What a deployment was, in words.

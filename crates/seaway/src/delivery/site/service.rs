@@ -1,7 +1,7 @@
 //! The page of one service.
 
 use super::changes::latest_changes;
-use super::latest::outcome;
+use super::latest::{changes_of, outcome};
 use super::window::Window;
 use super::{Shown, deployment_url, figures, service_url, trail_of_groups};
 use crate::app::App;
@@ -119,25 +119,28 @@ fn timeline(service: &str, all: &[DeploymentRow]) -> Markup {
     let rows: Vec<&DeploymentRow> =
         all.iter().filter(|it| it.production && it.finished_at.is_some()).collect();
     let linked = rows.iter().filter(|it| it.kind.is_some());
-    let failed = rows.iter().filter(|it| it.failed_by.is_some()).count();
     if rows.is_empty() {
         return nothing("Nothing was deployed to production yet.");
     }
+    let failed = linked.clone().filter(|it| it.failed_by.is_some()).count();
     let mut carried: Vec<u32> = linked.map(|it| it.changes).collect();
     carried.sort_unstable();
-    let middle = carried.get(carried.len() / 2).copied().unwrap_or(0);
-    let carried = match middle {
-        0 => "no change".to_owned(),
-        some => counted(some as usize, "change", "changes") + " or fewer",
-    };
+    let n = carried.len();
     let failed = match failed {
         0 => "none".to_owned(),
         some => count(some),
     };
-    let finding = format!(
-        "Half of the latest {} carried {carried}; {failed} of them failed",
-        counted(rows.len(), "deployment", "deployments"),
-    );
+    let finding = match carried.get(n / 2) {
+        Some(&middle) => {
+            let carried = match middle {
+                0 => "no change".to_owned(),
+                some => counted(some as usize, "change", "changes") + " or fewer",
+            };
+            let latest = counted(n, "deployment", "deployments");
+            format!("Half of the latest {latest} carried {carried}; {failed} of them failed")
+        }
+        None => "What the latest deployments carried is not known".to_owned(),
+    };
     let table = Table {
         caption: "The latest deployments in production".to_owned(),
         columns: &[
@@ -154,14 +157,20 @@ fn timeline(service: &str, all: &[DeploymentRow]) -> Markup {
                 vec![
                     html! { span.nowrap { (moment(it.finished_at.map(Time))) } },
                     html! { a href=(url) { (outside(&it.name, NAME)) } },
-                    html! { (count(it.changes as usize)) },
+                    html! { (changes_of(it)) },
                     html! { (outcome(it)) },
                 ]
             })
             .collect(),
     };
     let first = rows.last().and_then(|it| it.finished_at);
-    let evidence = format!("n = {} since {} UTC", count(rows.len()), moment(first.map(Time)));
+    let mut evidence = format!("n = {} since {} UTC", count(n), moment(first.map(Time)));
+    if rows.len() > n {
+        evidence.push_str(&format!(
+            "; besides {} that did not become live, or of an unknown revision",
+            count(rows.len() - n)
+        ));
+    }
     let sheet = format!("/api/v1/services/{}/deployments?format=csv", escape(service));
     html! {
         (chart_figure(&finding, &evidence, &dots(&rows), &table))
@@ -175,11 +184,14 @@ fn dots(rows: &[&DeploymentRow]) -> Chart {
         let at: Vec<String> = some.iter().map(|it| moment(it.finished_at.map(Time))).collect();
         let told: Vec<String> = some
             .iter()
-            .map(|it| counted(it.changes as usize, "change", "changes") + ", " + outcome(it))
+            .map(|it| match it.kind {
+                Some(_) => counted(it.changes as usize, "change", "changes") + ", " + outcome(it),
+                None => outcome(it).to_owned(),
+            })
             .collect();
         (!some.is_empty()).then(|| {
             json!({
-                "x": at, "y": some.iter().map(|it| it.changes).collect::<Vec<_>>(),
+                "x": at, "y": some.iter().map(|it| height(it)).collect::<Vec<_>>(),
                 "customdata": told, "mode": "markers", "name": name,
                 "marker": { "size": 8, "color": color, "symbol": symbol },
                 "hovertemplate": "%{x} UTC<br>%{customdata}<extra></extra>",
@@ -191,7 +203,7 @@ fn dots(rows: &[&DeploymentRow]) -> Chart {
     let traces: Vec<Value> = [
         trace("went well", "--accent", "circle", &|it| is_linked(it) && !has_failed(it)),
         trace("failed", "--second", "x", &has_failed),
-        trace("did not become live, or of an unknown revision", "--muted", "circle-open", &|it| {
+        trace("carried what is not known, or nothing", "--muted", "line-ns-open", &|it| {
             !is_linked(it) && !has_failed(it)
         }),
     ]
@@ -209,6 +221,11 @@ fn dots(rows: &[&DeploymentRow]) -> Chart {
         }),
         narrow: json!({}),
     }
+}
+
+/// How high a deployment is in the chart. One of which nothing is known is a mark on the axis.
+fn height(row: &DeploymentRow) -> u32 {
+    if row.kind.is_some() { row.changes } else { 0 }
 }
 
 /// Small changes against large ones, of the latest ones.
