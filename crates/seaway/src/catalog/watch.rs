@@ -26,7 +26,7 @@ pub(crate) struct State {
     /// When the files were read that count; `None` before the first time.
     read_at: Option<Time>,
     /// Why the files as they are now do not count; empty when they do.
-    problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
     /// What to know of the files that count.
     notes: Vec<Problem>,
 }

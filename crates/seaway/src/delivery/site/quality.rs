@@ -83,6 +83,9 @@ fn headline(value: &Quality) -> String {
     tell(findings(value), "finding", "findings");
     tell(value.uncatalogued.count, "service without a component", "services without a component");
     tell(outcome(value, "malformed"), "event not understood", "events not understood");
+    tell(outcome(value, "unknown"), "event of an unknown kind", "events of unknown kinds");
+    let catalog = value.catalog.findings.len() + value.catalog.files.problems.len();
+    tell(catalog as i64, "problem of the catalog", "problems of the catalog");
     match (open.as_slice(), outcome(value, "understood")) {
         ([], 0) => "Nothing has arrived yet".to_owned(),
         ([], _) => "All that arrived was linked and understood".to_owned(),
