@@ -182,6 +182,26 @@ impl Store {
         self.of_scopes("SELECT day, body", "day < $1 AND open > 0", &[day], scopes, "").await
     }
 
+    /// Those of some scopes of which anything is in the days from one to another, or open before.
+    pub(crate) async fn busy(
+        &self,
+        scopes: &[String],
+        since: i64,
+        until: i64,
+    ) -> Result<Vec<String>, Error> {
+        let places = (1..=scopes.len()).map(|number| format!("(${})", 2 + number));
+        let sql = format!(
+            "SELECT column1 FROM (VALUES {}) AS asked WHERE EXISTS (SELECT 1 FROM summaries \
+             WHERE scope = column1 AND day >= $1 AND day <= $2) OR EXISTS (SELECT 1 \
+             FROM summaries WHERE scope = column1 AND day < $1 AND open > 0)",
+            places.collect::<Vec<_>>().join(", ")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(since).bind(until);
+        let query = scopes.iter().fold(query, |query, scope| query.bind(scope.as_str()));
+        let rows: Vec<(String,)> = query.fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
     /// Whether any incident is on record, of whatever service.
     pub(crate) async fn knows_incidents(&self) -> Result<bool, Error> {
         let rows: Vec<(i64,)> = self.rows("SELECT 1 FROM incidents LIMIT 1", &[]).await?;

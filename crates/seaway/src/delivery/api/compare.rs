@@ -23,8 +23,11 @@ use std::sync::Arc;
 
 /// Sets that are compared at once.
 pub(in crate::delivery) const PARTS_MAX: usize = 8;
-/// Days that are compared, unless the URL says otherwise: a quarter of a year.
-const DAYS: i32 = 91;
+/// The days of a comparison, or of a page, that says nothing of them. A quarter that has just begun
+/// would tell nothing yet, so they are the latest as many days as a quarter has.
+pub(in crate::delivery) const DAYS: i32 = 90;
+/// Scopes that are asked at once whether anything is in them.
+const PORTION: usize = 500;
 /// What the URL of a comparison may say beside filters.
 const ASKED: [&str; 5] = ["since", "until", "by", "of", "group"];
 /// The columns of a comparison.
@@ -42,8 +45,6 @@ const COLUMNS: [Column; 12] = [
     ("p95_low", "/time_to_value/p95/low"),
     ("p95_high", "/time_to_value/p95/high"),
 ];
-/// Services that are looked at for the first ones of a list.
-const SERVICES_MAX: i64 = 500;
 
 /// What sets of changes are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -115,7 +116,7 @@ pub(in crate::delivery) struct Comparison {
     pub(in crate::delivery) as_of: Time,
     pub(in crate::delivery) filter: Told,
     pub(in crate::delivery) parts: Vec<ComparedPart>,
-    /// Sets that were left out, as only so many are compared.
+    /// Sets that were left out, as only so many are compared; of those that had anything in the days.
     pub(in crate::delivery) left_out: usize,
     #[serde(flatten)]
     pub(in crate::delivery) difference: Difference,
@@ -139,6 +140,10 @@ impl Within {
         let group = parameters.text("group").filter(|group| !group.is_empty());
         let group = group.map(|group| known_group(&wanted.catalog, group)).transpose()?;
         let scope = group.as_ref().map_or_else(|| ORGANIZATION.to_owned(), scope_of_group);
+        let wanted = match &group {
+            Some(group) => wanted.of_group(group),
+            None => wanted,
+        };
         Ok(Self { group, scope, wanted })
     }
 
@@ -153,20 +158,10 @@ impl Within {
         }
     }
 
-    /// Names of services in it, the first ones.
-    async fn services(&self, app: &App) -> Result<Vec<String>, Problem> {
-        let names: Vec<String> = match &self.group {
-            Some(group) => {
-                let owned = self.wanted.catalog.services_under(group);
-                owned.iter().map(|service| name_of(&service.entity)).collect()
-            }
-            None => {
-                let rows = app.store.services("", SERVICES_MAX).await?;
-                rows.into_iter().map(|row| row.service).collect()
-            }
-        };
-        let names: BTreeSet<String> = names.into_iter().filter(|it| self.wanted.has(it)).collect();
-        Ok(names.into_iter().collect())
+    /// Names of services in it.
+    async fn services(&self, app: &App) -> Result<BTreeSet<String>, Problem> {
+        let names = app.store.service_names().await?;
+        Ok(names.into_iter().filter(|it| self.wanted.has(it)).collect())
     }
 
     /// All sets by one of the properties of services.
@@ -206,9 +201,20 @@ impl Within {
         Ok(match by {
             By::Group if named.is_empty() => self.groups().into_iter().map(of_group).collect(),
             By::Group => {
+                let catalog = &self.wanted.catalog;
                 let groups: Result<Vec<_>, Problem> =
-                    named.iter().map(|name| known_group(&self.wanted.catalog, name)).collect();
-                groups?.into_iter().map(of_group).collect()
+                    named.iter().map(|name| known_group(catalog, name)).collect();
+                let groups = groups?;
+                if let Some(within) = &self.group {
+                    let is_in = |it: &EntityRef| {
+                        it == within || catalog.ancestors(it).any(|it| it == within)
+                    };
+                    if let Some(other) = groups.iter().find(|it| !is_in(it)) {
+                        let what = format!("{} is not in {}", name_of(other), name_of(within));
+                        return Err(Problem::bad_request(what).hint("leave group out"));
+                    }
+                }
+                groups.into_iter().map(of_group).collect()
             }
             By::Service if named.is_empty() => {
                 self.services(app).await?.into_iter().map(of_service).collect()
@@ -216,6 +222,12 @@ impl Within {
             By::Service => {
                 for service in named {
                     super::rows::known_service(app, service).await?;
+                    if !self.wanted.has(service) {
+                        return Err(Problem::bad_request(format!(
+                            "{service} is not among the services that are asked for"
+                        ))
+                        .hint("leave group, architecture, runtime and tier out"));
+                    }
                 }
                 named.iter().cloned().map(of_service).collect()
             }
@@ -291,22 +303,27 @@ impl Comparison {
         parameters.wait(app).await?;
         let within = Within::of(app, parameters)?;
         let as_of = app.store.newest().await?.unwrap_or(0);
-        let last = asked.until.unwrap_or_else(|| app.days.of(as_of).next());
+        let last = app.days.of(as_of).next();
+        let last = asked.until.map_or(last, |until| until.min(last));
         let since =
             asked.since.unwrap_or(seaway_core::delivery::summary::Day(last.0.saturating_sub(DAYS)));
         let names = named(parameters, by)?;
         let mut candidates = within.candidates(app, by, &names).await?;
-        let left_out = candidates.len().saturating_sub(PARTS_MAX);
-        candidates.truncate(PARTS_MAX);
         let asked = Asked { since: Some(since), ..asked };
+        if names.is_empty() {
+            candidates = busy(app, &asked, candidates).await?;
+        }
+        let mut candidates = candidates.into_iter();
         let mut parts: Vec<(String, Part)> = Vec::new();
-        for (name, sums) in candidates {
+        while parts.len() < PARTS_MAX {
+            let Some((name, sums)) = candidates.next() else { break };
             let part = part(app, &asked, as_of, &sums).await?;
             let is_empty = part.time_to_value.n == 0 && part.time_to_value.waiting == 0;
             if !is_empty || !names.is_empty() {
                 parts.push((name, part));
             }
         }
+        let left_out = candidates.len();
         let sides: Vec<(&str, &Part)> =
             parts.iter().map(|(name, part)| (name.as_str(), part)).collect();
         let difference = rollup::difference(&sides);
@@ -325,6 +342,23 @@ impl Comparison {
             unavailable: &UNAVAILABLE,
         })
     }
+}
+
+/// Those of some sets of which anything is in the days that are asked for.
+async fn busy(
+    app: &App,
+    asked: &Asked,
+    candidates: Vec<Candidate>,
+) -> Result<Vec<Candidate>, Problem> {
+    let scopes: Vec<String> =
+        candidates.iter().flat_map(|(_, sums)| sums.added.iter().cloned()).collect();
+    let (since, until) = asked.days();
+    let mut busy: BTreeSet<String> = BTreeSet::new();
+    for some in scopes.chunks(PORTION) {
+        busy.extend(app.store.busy(some, since, until).await?);
+    }
+    let is_busy = |(_, sums): &Candidate| sums.added.iter().any(|scope| busy.contains(scope));
+    Ok(candidates.into_iter().filter(is_busy).collect())
 }
 
 async fn part(app: &App, asked: &Asked, as_of: i64, sums: &Parts) -> Result<Part, Problem> {

@@ -16,7 +16,7 @@ mod search;
 mod tables;
 
 pub(crate) use compare::compare;
-pub(in crate::delivery) use compare::{By, ComparedPart, Comparison, PARTS_MAX};
+pub(in crate::delivery) use compare::{By, ComparedPart, Comparison, DAYS, PARTS_MAX};
 pub(in crate::delivery) use parameters::Names;
 pub(in crate::delivery) use quality::{
     Arrivals, Finding, FindingCount, Findings, Malformed, Quality, message as finding_message,

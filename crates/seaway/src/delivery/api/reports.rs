@@ -33,6 +33,8 @@ pub(in crate::delivery) struct Asked {
     pub(in crate::delivery) since: Option<Day>,
     pub(in crate::delivery) until: Option<Day>,
     pub(in crate::delivery) filter: ClassFilter,
+    /// Whether the report is compared with another one.
+    pub(in crate::delivery) is_compared: bool,
     /// All that the URL says.
     pub(in crate::delivery) parameters: Parameters,
 }
@@ -59,7 +61,13 @@ impl Asked {
             return Err(Problem::bad_request("since is not before until").hint("swap them"));
         }
         let filter = parameters.filter()?;
-        Ok(Self { since, until, filter, parameters: parameters.clone() })
+        Ok(Self { since, until, filter, is_compared: false, parameters: parameters.clone() })
+    }
+
+    /// The numbers of the first day, and of the day after the last one.
+    pub(super) fn days(&self) -> (i64, i64) {
+        let first = self.since.map_or(DAYS.start, |day| i64::from(day.0));
+        (first, self.until.map_or(DAYS.end, |day| i64::from(day.0)))
     }
 
     /// Makes the report of a scope.
@@ -69,7 +77,7 @@ impl Asked {
         named: Scope,
         scope: String,
     ) -> Result<Figures, Problem> {
-        let (since, until) = (self.since, self.until);
+        let (since, until, is_compared) = (self.since, self.until, self.is_compared);
         let as_of = app.store.newest().await?.unwrap_or(0);
         let parts = Parts::of(scope, &self.filter);
         let first_deployment = app.store.first_deployment(&parts.added, &parts.taken).await?;
@@ -88,7 +96,9 @@ impl Asked {
                 knows_incidents,
             };
             let waits = rollup::waits(&question, &summaries);
-            Some(Figures { report: rollup::report(question, summaries), waits })
+            let compared = rollup::Compared { since, until, as_of, days: &days };
+            let part = is_compared.then(|| rollup::Part::of(&compared, summaries.clone()));
+            Some(Figures { report: rollup::report(question, summaries), waits, part })
         };
         tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
             tracing::error!(?parts, "a summary of the views cannot be read");
@@ -103,8 +113,7 @@ pub(super) async fn read_summaries(
     asked: &Asked,
     parts: &Parts,
 ) -> Result<[Vec<SummaryOfDay>; 2], Problem> {
-    let first = asked.since.map_or(DAYS.start, |day| i64::from(day.0));
-    let last = asked.until.map_or(DAYS.end, |day| i64::from(day.0));
+    let (first, last) = asked.days();
     let mut rows = [Vec::new(), Vec::new()];
     for (rows, scopes) in rows.iter_mut().zip([&parts.added, &parts.taken]) {
         if !scopes.is_empty() {
@@ -122,6 +131,9 @@ pub(in crate::delivery) struct Figures {
     pub(in crate::delivery) report: Report,
     /// What stands in the way of the changes that were merged in the span.
     pub(in crate::delivery) waits: Waits,
+    /// What a comparison of it with another one needs, if there is one.
+    #[serde(skip)]
+    pub(in crate::delivery) part: Option<rollup::Part>,
 }
 
 /// What the figures of a report rest on.

@@ -83,9 +83,7 @@ fn form(value: &Comparison) -> Markup {
             }
             (date("since", "Since", &value.since))
             (date("until", "Until", &value.until))
-            @for (name, values) in value.filter.values() { @for value in values {
-                input type="hidden" name=(name) value=(value);
-            } }
+            (filters(value))
             button type="submit" { "Compare" }
         }
         @if names {
@@ -95,6 +93,8 @@ fn form(value: &Comparison) -> Markup {
                     input type="hidden" name="by" value=(value.by.word());
                     @if let Some(since) = &value.since { input type="hidden" name="since" value=(since); }
                     @if let Some(until) = &value.until { input type="hidden" name="until" value=(until); }
+                    @if let Some(group) = &value.group { input type="hidden" name="group" value=(group); }
+                    (filters(value))
                     @for place in 0..PARTS_MAX {
                         @let name = value.parts.get(place).map(|part| part.name.as_str());
                         // What cannot be shown cannot be typed either.
@@ -107,6 +107,13 @@ fn form(value: &Comparison) -> Markup {
             }
         }
     }
+}
+
+/// The filters, for a form that keeps them.
+fn filters(value: &Comparison) -> Markup {
+    html! { @for (name, values) in value.filter.values() { @for value in values {
+        input type="hidden" name=(name) value=(value);
+    } } }
 }
 
 fn curves(value: &Comparison, query: &str) -> Markup {

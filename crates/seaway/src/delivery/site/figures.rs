@@ -10,7 +10,8 @@ use crate::pages::parts::{
 use crate::pages::words::{count, counted, decimal, estimate, interval, percent, unbroken};
 use maud::{Markup, html};
 use seaway_core::delivery::report::{Estimate, TimeToValue};
-use seaway_core::delivery::rollup::{Report, Waits};
+use seaway_core::delivery::rollup::{self, Report, Waits};
+use seaway_core::stats::survival::LogRank;
 use seaway_core::time::humanize;
 
 /// The stages as pages name them, by the milestone that ends them.
@@ -48,14 +49,28 @@ pub(super) struct Rows<'a> {
 }
 
 /// The answer: time to value now against the days before, and what weighs against it.
-pub(super) fn answer(window: &Window, now: &Report, before: &Report, rows: &Rows) -> Markup {
+pub(super) fn answer(
+    window: &Window,
+    figures: &Figures,
+    earlier: &Figures,
+    rows: &Rows<'_>,
+) -> Markup {
+    let (now, before) = (&figures.report, &earlier.report);
     let (value, then) = (&now.time_to_value, &before.time_to_value);
+    if window.is_after_data {
+        return html! {
+            div.median { p.big.long { "Nothing to measure" } }
+            p { "These days are after the newest data." }
+        };
+    }
     if value.n == 0 && value.waiting == 0 {
         return html! {
             div.median { p.big.long { "Nothing to measure yet" } }
             p { "Nothing was delivered " (window.told()) ", and nothing waits." }
         };
     }
+    let difference = figures.part.as_ref().zip(earlier.part.as_ref());
+    let p = difference.and_then(|(now, then)| rollup::difference(&[("", now), ("", then)]).p);
     let rate = |value: Option<f64>| value.map_or_else(|| "not known".to_owned(), decimal);
     html! {
         div.answer {
@@ -68,7 +83,7 @@ pub(super) fn answer(window: &Window, now: &Report, before: &Report, rows: &Rows
                     " taken into account" }
             }
             div {
-                p.verdict { (unbroken(&verdict(window, value, then))) }
+                p.verdict { (unbroken(&verdict(window, value, then, p))) }
                 @if let Some(weight) = counterweight(window, now, before) { p.evidence { (unbroken(&weight)) } }
             }
         }
@@ -93,21 +108,28 @@ fn lead(value: &TimeToValue) -> &'static str {
     }
 }
 
+/// Whether a difference is more than chance, by the log-rank test.
+fn noise(p: f64) -> String {
+    let side = if LogRank::is_beyond_noise(p) { "beyond" } else { "within" };
+    let p = if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") };
+    format!("{side} noise (log-rank p {p})")
+}
+
 /// Now against before in a sentence, and whether that is more than chance.
-fn verdict(window: &Window, now: &TimeToValue, then: &TimeToValue) -> String {
+fn verdict(window: &Window, now: &TimeToValue, then: &TimeToValue, p: Option<f64>) -> String {
     let (Some(new), Some(old)) = (now.p50.seconds, then.p50.seconds) else {
         return format!("There is no median of {} to compare with.", window.told_before());
     };
     let size = (new - old).abs() / old.max(1.0);
+    let sure = match p {
+        Some(p) if LogRank::is_beyond_noise(p) => format!("This is {}.", noise(p)),
+        Some(p) => format!("It may be chance: it is {}.", noise(p)),
+        None => "Whether that is chance cannot be told.".to_owned(),
+    };
     if size < 0.01 {
         return format!("As long as in {}.", window.told_before());
     }
     let word = if new < old { "Faster" } else { "Slower" };
-    let apart = |a: &Estimate, b: &Estimate| a.high.zip(b.low).is_some_and(|(a, b)| a < b);
-    let sure = match apart(&now.p50, &then.p50) || apart(&then.p50, &now.p50) {
-        true => "The intervals do not overlap: this is more than chance.",
-        false => "The intervals overlap: it may be chance.",
-    };
     let (new, old) = (humanize(new), humanize(old));
     format!("{word} than in {}: {new} in the place of {old}. {sure}", window.told_before())
 }

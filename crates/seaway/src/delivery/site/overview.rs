@@ -129,7 +129,7 @@ impl Scope<'_> {
                 }
                 h1 { (outside(self.title, NAME)) }
                 @if let Some(about) = self.about { p.description { (outside(about, LINE * 2)) } }
-                (figures::answer(window, &now.report, &before.report, &rows))
+                (figures::answer(window, now, before, &rows))
                 (window.form(true))
             } }
             (contents(&self.sections()))

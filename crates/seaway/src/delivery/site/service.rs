@@ -72,7 +72,7 @@ pub(crate) async fn service(
             @if now.basis.approximate_services > 0 {
                 p.note { "Some of its history is assumed, as nobody could read its repository." }
             }
-            (figures::answer(&window, report, &before.figures.report, &rows))
+            (figures::answer(&window, &now.figures, &before.figures, &rows))
             (window.form(false))
         } }
         (contents(&figures::SECTIONS.into_iter().chain(SECTIONS).collect::<Vec<_>>()))

@@ -2,17 +2,14 @@
 
 use super::chosen;
 use crate::app::App;
-use crate::delivery::api::Asked;
 use crate::delivery::api::filter::FILTERS;
+use crate::delivery::api::{Asked, DAYS};
 use crate::pages::site::escape;
+use crate::pages::words::counted;
 use crate::problem::Problem;
 use maud::{Markup, html};
 use seaway_core::catalog::{Architecture, Runtime, Tier, UNKNOWN};
 use seaway_core::delivery::summary::Day;
-
-/// The days of a page that says nothing of them. A quarter that has just begun would tell nothing
-/// yet, so they are the latest as many days as a quarter has.
-const DAYS: i32 = 90;
 
 /// The days that a page is about, and as many before them.
 pub(super) struct Window {
@@ -24,6 +21,8 @@ pub(super) struct Window {
     pub(super) since: Day,
     /// Whether the days go until now.
     pub(super) is_open: bool,
+    /// Whether the days begin after the newest data.
+    pub(super) is_after_data: bool,
 }
 
 impl Window {
@@ -35,7 +34,9 @@ impl Window {
     ) -> Result<Self, Problem> {
         let mut now = Asked::of(app, chosen(query).as_deref(), others).await?;
         let newest = app.store.newest().await?.unwrap_or(0);
-        let end = now.until.unwrap_or(app.days.of(newest).next());
+        // There is nothing after the data, so days are counted back from their end.
+        let last = app.days.of(newest).next();
+        let end = now.until.map_or(last, |until| until.min(last));
         let since = now.since.unwrap_or(Day(end.0.saturating_sub(DAYS)));
         let days = end.0.saturating_sub(since.0).max(1);
         now.since = Some(since);
@@ -43,20 +44,27 @@ impl Window {
         before.since = Some(Day(since.0.saturating_sub(days)));
         before.until = Some(since);
         before.filter = now.filter.clone();
-        Ok(Self { is_open: now.until.is_none(), now, before, days, since })
+        (now.is_compared, before.is_compared) = (true, true);
+        let is_open = now.until.is_none_or(|until| until >= last);
+        Ok(Self { is_open, is_after_data: since >= last, now, before, days, since })
     }
 
     /// The days in words, within a sentence.
     pub(super) fn told(&self) -> String {
         match self.is_open {
+            true if self.days == 1 => "on the last day".to_owned(),
             true => format!("in the last {} days", self.days),
-            false => format!("in the {} days from {}", self.days, self.since),
+            false => format!("in the {} from {}", self.span(), self.since),
         }
     }
 
     /// The days before in words.
     pub(super) fn told_before(&self) -> String {
-        format!("the {} days before", self.days)
+        format!("the {} before", self.span())
+    }
+
+    fn span(&self) -> String {
+        usize::try_from(self.days).map_or_else(|_| String::new(), |n| counted(n, "day", "days"))
     }
 
     /// What a URL has to say for these days and filters; begins with `?`.
