@@ -4,10 +4,10 @@ use crate::access::{Face, Proof, Routes, admin, editor, open, proven, viewer};
 use crate::app::App;
 use crate::pages::{assets, site};
 use crate::problem::Problem;
-use crate::{access, delivery, intake};
+use crate::{access, delivery, intake, ledger};
 use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
@@ -81,8 +81,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", open(get(delivery::api::ready)));
     let all = Router::new()
         .merge(taking_in)
-        .nest("/api/v1", compressed(reports.done()))
-        .merge(compressed(for_people(pages.done().merge(parts.done()))))
+        .nest("/api/v1", compressed(at_one_moment(reports.done())))
+        .merge(compressed(for_people(at_one_moment(pages.done()).merge(parts.done()))))
         .merge(machinery.done())
         .fallback(nothing_there)
         .method_not_allowed_fallback(|uri: Uri| async move {
@@ -99,6 +99,11 @@ async fn nothing_there(uri: Uri, headers: HeaderMap) -> Response {
         true => site::problems_as_pages(problem.into_response()).await,
         false => problem.hint("/api/v1/openapi.json names every URL").into_response(),
     }
+}
+
+/// Answers each request out of one moment of the views.
+fn at_one_moment<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(from_fn(|request, next: Next| ledger::at_one_moment(next.run(request))))
 }
 
 /// Pages: their problems are pages too, and so are their faults.

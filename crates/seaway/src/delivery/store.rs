@@ -1,15 +1,16 @@
 //! The SQL of reports: reads the views, and writes nothing.
 
 use crate::ledger::{Database, Engine, Error};
-use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::QueryAs;
+use sqlx::{Any, AssertSqlSafe, FromRow};
 use std::collections::HashMap;
 use std::fmt;
 
 /// What reads the views.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    pub(in crate::delivery) database: Database,
+    database: Database,
 }
 
 /// A service as lists show it.
@@ -76,6 +77,17 @@ impl Store {
         Self { database }
     }
 
+    /// Reads rows.
+    pub(in crate::delivery) async fn fetch<T>(
+        &self,
+        query: QueryAs<'_, Any, T, AnyArguments>,
+    ) -> Result<Vec<T>, Error>
+    where
+        T: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        self.database.fetch(query).await
+    }
+
     pub(in crate::delivery) async fn rows<T>(
         &self,
         sql: &'static str,
@@ -85,7 +97,7 @@ impl Store {
         T: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
         let query = values.iter().fold(sqlx::query_as(sql), |query, value| query.bind(*value));
-        Ok(query.fetch_all(self.database.pool()).await?)
+        self.fetch(query).await
     }
 
     /// Services by name, after one.
@@ -93,7 +105,7 @@ impl Store {
         let sql = "SELECT service, catalogued, repository, newest FROM services \
                    WHERE service > $1 ORDER BY service LIMIT $2";
         let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
-            sqlx::query_as(sql).bind(after).bind(limit).fetch_all(self.database.pool()).await?;
+            self.fetch(sqlx::query_as(sql).bind(after).bind(limit)).await?;
         Ok(rows.into_iter().map(service_row).collect())
     }
 
@@ -122,7 +134,7 @@ impl Store {
             }
         };
         let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
-            sqlx::query_as(sql).bind(limit).bind(offset).fetch_all(self.database.pool()).await?;
+            self.fetch(sqlx::query_as(sql).bind(limit).bind(offset)).await?;
         Ok(rows.into_iter().map(service_row).collect())
     }
 
@@ -158,8 +170,8 @@ impl Store {
     /// The newest moment of all data, Unix seconds.
     pub(crate) async fn newest(&self) -> Result<Option<i64>, Error> {
         let sql = "SELECT MAX(newest) FROM services";
-        let row: (Option<i64>,) = sqlx::query_as(sql).fetch_one(self.database.pool()).await?;
-        Ok(row.0)
+        let rows: Vec<(Option<i64>,)> = self.rows(sql, &[]).await?;
+        Ok(rows.into_iter().find_map(|row| row.0))
     }
 
     /// The summaries of some scopes from one day on up to another.
@@ -198,7 +210,7 @@ impl Store {
         );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(since).bind(until);
         let query = scopes.iter().fold(query, |query, scope| query.bind(scope.as_str()));
-        let rows: Vec<(String,)> = query.fetch_all(self.database.pool()).await?;
+        let rows: Vec<(String,)> = self.fetch(query).await?;
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
@@ -248,7 +260,7 @@ impl Store {
         let query = sqlx::query_as(AssertSqlSafe(sql));
         let query = numbers.iter().fold(query, |query, number| query.bind(*number));
         let query = scopes.iter().fold(query, |query, scope| query.bind(scope.as_str()));
-        Ok(query.fetch_all(self.database.pool()).await?)
+        self.fetch(query).await
     }
 
     /// Changes of a service by the moment they were merged, newest first.
@@ -315,7 +327,7 @@ impl Store {
                    WHERE production = 1 AND finished_at IS NOT NULL \
                    ORDER BY finished_at DESC, service, name LIMIT $1 OFFSET $2";
         let rows: Vec<(String, i64, String, String)> =
-            sqlx::query_as(sql).bind(limit).bind(offset).fetch_all(self.database.pool()).await?;
+            self.fetch(sqlx::query_as(sql).bind(limit).bind(offset)).await?;
         let kept = |(service, at, key, body)| Kept { service, at, key, body };
         Ok(rows.into_iter().map(kept).collect())
     }
@@ -341,12 +353,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Kept>, Error> {
         let query = service.into_iter().fold(sqlx::query_as(sql), |query, it| query.bind(it));
-        let rows: Vec<KeptRow> = query
-            .bind(after.at)
-            .bind(after.key.as_str())
-            .bind(limit)
-            .fetch_all(self.database.pool())
-            .await?;
+        let rows: Vec<KeptRow> =
+            self.fetch(query.bind(after.at).bind(after.key.as_str()).bind(limit)).await?;
         Ok(rows.into_iter().map(kept).collect())
     }
 
@@ -357,13 +365,15 @@ impl Store {
         let sql = "SELECT service, COALESCE(merged_at, 0), change, body FROM changes \
                    WHERE substr(change, 1, 12) >= $1 AND substr(change, 1, 12) < $2 \
                    AND change >= $3 AND change < $4 ORDER BY substr(change, 1, 12) LIMIT $5";
-        let rows: Vec<KeptRow> = sqlx::query_as(sql)
-            .bind(short.as_str())
-            .bind(format!("{short}g"))
-            .bind(hash)
-            .bind(format!("{hash}g"))
-            .bind(limit)
-            .fetch_all(self.database.pool())
+        let rows: Vec<KeptRow> = self
+            .fetch(
+                sqlx::query_as(sql)
+                    .bind(short.as_str())
+                    .bind(format!("{short}g"))
+                    .bind(hash)
+                    .bind(format!("{hash}g"))
+                    .bind(limit),
+            )
             .await?;
         Ok(rows.into_iter().map(kept).collect())
     }
@@ -377,7 +387,7 @@ impl Store {
         let sql = "SELECT service, COALESCE(merged_at, 0), change, body FROM changes \
                    WHERE pull_request = $1 ORDER BY merged_at DESC LIMIT $2";
         let query = sqlx::query_as(sql).bind(number).bind(limit);
-        let rows: Vec<KeptRow> = query.fetch_all(self.database.pool()).await?;
+        let rows: Vec<KeptRow> = self.fetch(query).await?;
         Ok(rows.into_iter().map(kept).collect())
     }
 
@@ -404,7 +414,7 @@ impl Store {
              WHERE LOWER({subject}) LIKE $2 ORDER BY at DESC"
         );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(newest).bind(pattern);
-        let rows: Vec<KeptRow> = query.fetch_all(self.database.pool()).await?;
+        let rows: Vec<KeptRow> = self.fetch(query).await?;
         Ok(rows.into_iter().map(kept).collect())
     }
 
@@ -422,11 +432,13 @@ impl Store {
             "SELECT service, COALESCE(finished_at, 0), environment || ' ' || name, body \
              FROM deployments WHERE {by} >= $1 AND {by} < $2 ORDER BY {by} LIMIT $3"
         );
-        let rows: Vec<KeptRow> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(name)
-            .bind(format!("{name}\u{10ffff}"))
-            .bind(limit)
-            .fetch_all(self.database.pool())
+        let rows: Vec<KeptRow> = self
+            .fetch(
+                sqlx::query_as(AssertSqlSafe(sql))
+                    .bind(name)
+                    .bind(format!("{name}\u{10ffff}"))
+                    .bind(limit),
+            )
             .await?;
         Ok(rows.into_iter().map(kept).collect())
     }
@@ -454,11 +466,8 @@ impl Store {
         let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         let sql = "SELECT service, catalogued, repository, newest FROM services \
                    WHERE LOWER(service) LIKE $1 ESCAPE '\\' ORDER BY service LIMIT $2";
-        let rows: Vec<(String, i64, Option<String>, Option<i64>)> = sqlx::query_as(sql)
-            .bind(format!("%{text}%"))
-            .bind(limit)
-            .fetch_all(self.database.pool())
-            .await?;
+        let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
+            self.fetch(sqlx::query_as(sql).bind(format!("%{text}%")).bind(limit)).await?;
         Ok(rows.into_iter().map(service_row).collect())
     }
 
@@ -496,12 +505,8 @@ impl Store {
     ) -> Result<Vec<String>, Error> {
         let sql = "SELECT body FROM changes WHERE service = $1 AND deployment = $2 \
                    AND environment = $3 ORDER BY merged_at, change LIMIT $4";
-        let rows: Vec<(String,)> = sqlx::query_as(sql)
-            .bind(service)
-            .bind(deployment)
-            .bind(environment)
-            .bind(limit)
-            .fetch_all(self.database.pool())
+        let rows: Vec<(String,)> = self
+            .fetch(sqlx::query_as(sql).bind(service).bind(deployment).bind(environment).bind(limit))
             .await?;
         Ok(rows.into_iter().map(|row| row.0).collect())
     }

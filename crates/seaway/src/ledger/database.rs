@@ -268,6 +268,19 @@ impl Database {
         &self.name
     }
 
+    /// Begins a transaction that reads: all that is read in it is as it was at one moment. It keeps
+    /// nobody from writing.
+    ///
+    /// # Errors
+    /// No connection.
+    pub(super) async fn begin_reading(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        let begin = match self.engine {
+            Engine::Sqlite => "BEGIN DEFERRED",
+            Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        self.pool.begin_with(begin).await
+    }
+
     /// Begins a transaction that writes.
     ///
     /// # Errors

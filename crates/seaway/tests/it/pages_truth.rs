@@ -1,7 +1,7 @@
 //! What pages and reports say of odd data: nothing that the data do not say.
 
 use crate::serve_lang::{Answer, Data, Server};
-use crate::serve_openapi::{SHOP, event, hash};
+use crate::serve_openapi::{SHOP, event, filled, hash, with_catalog};
 use serde_json::{Value, json};
 
 /// A page that is there, as people read it: without markup, with its spaces as one.
@@ -117,4 +117,227 @@ fn what_replaced_a_deployment_is_known_whatever_came_between() {
     let text = words(&server, "/services/shop/deployments/production/v1");
     assert!(text.contains("Replaced by v2 ,"), "{text}");
     assert!(text.contains("Nobody any more"), "{text}");
+}
+
+#[test]
+fn the_form_of_comparisons_is_understood_as_browsers_send_it() {
+    let data = with_catalog();
+    let server = filled(&data);
+    server.settle();
+    for by in ["group", "service", "architecture", "runtime", "tier"] {
+        let path = format!("/compare?by={by}&group=&since=2026-01-01&until=");
+        let text = words(&server, &path);
+        assert!(text.contains(&format!("By {by} , since 2026-01-01 , until now")), "{text}");
+    }
+    // Both forms keep what was asked for.
+    let body = server.get("/compare?by=service&group=acme&architecture=microservice").body;
+    let hidden = "<input type=\"hidden\" name=\"architecture\" value=\"microservice\">";
+    assert_eq!(body.matches(hidden).count(), 2, "{body}");
+    assert!(body.contains("<input type=\"hidden\" name=\"group\" value=\"acme\">"), "{body}");
+}
+
+/// Services, each with a push and a deployment of its own; `idle` ones have only old ones.
+fn many(server: &Server, idle: u32, busy: u32) {
+    let mut events = Vec::new();
+    for number in 0..idle + busy {
+        let (name, day) = (format!("s{number:03}"), if number < idle { 1 } else { 20 });
+        let repository = format!("https://github.com/example/{name}");
+        let moment = |hour: u32| format!("2026-03-{day:02}T{hour:02}:00:00Z");
+        let commits: Vec<Value> = (1..=2_u32)
+            .map(|it| {
+                let parents: Vec<String> = (it > 1).then(|| hash(it - 1)).into_iter().collect();
+                json!({"hash": hash(it), "parents": parents, "authoredAt": moment(it),
+                    "committedAt": moment(it), "message": "work",
+                    "author": {"name": "Ada", "email": "ada@example.com"}})
+            })
+            .collect();
+        events.push(event(
+            &format!("push-{name}"),
+            "commit.pushed",
+            &hash(2),
+            json!({"repository": repository, "branch": "main", "default": true,
+                "after": hash(2), "pushedAt": moment(3), "commits": commits}),
+        ));
+        for revision in [1, 2] {
+            let name_of_it = format!("{name}-{revision}");
+            let at = moment(3 + revision);
+            events.push(event(
+                &name_of_it,
+                "deployment.finished",
+                &name_of_it,
+                json!({"service": name, "environment": "production", "name": name_of_it,
+                    "repository": repository, "revision": hash(revision), "startedAt": at,
+                    "finishedAt": at, "outcome": "success"}),
+            ));
+        }
+    }
+    server.events(&events);
+    server.settle();
+}
+
+#[test]
+fn a_comparison_of_services_leaves_out_what_is_idle_before_it_cuts() {
+    let data = Data::new();
+    let server = data.serve();
+    many(&server, 9, 10);
+    let found = server.report("/compare?by=service&since=2026-03-10");
+    let parts = found["parts"].as_array().unwrap();
+    let names: Vec<&str> = parts.iter().map(|part| part["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["s009", "s010", "s011", "s012", "s013", "s014", "s015", "s016"]);
+    assert_eq!(found["left_out"], 2);
+    let text = words(&server, "/compare?by=service&since=2026-03-10");
+    assert!(text.contains("2 others are left out: the first 8 by name are shown"), "{text}");
+    let whole = server.report("/compare?by=service&since=2026-02-01");
+    assert_eq!(whole["left_out"], 11);
+    // The same days unless somebody says otherwise.
+    let organization = words(&server, "/");
+    assert!(organization.contains("in the last 90 days"), "{organization}");
+    let since = server.report("/compare")["since"].as_str().unwrap().to_owned();
+    assert!(server.get("/").body.contains(&format!("value=\"{since}\"")), "{since}");
+}
+
+#[test]
+fn a_comparison_compares_only_what_its_filter_keeps() {
+    let data = with_catalog();
+    let server = filled(&data);
+    server.settle();
+    for (query, status) in [
+        ("by=service&of=shop&architecture=microservice", 200),
+        ("by=service&of=shop&architecture=monolith", 400),
+        ("by=service&of=shop&group=acme", 200),
+        ("by=service&of=github.com/example/lonely&group=acme", 400),
+        ("by=group&of=checkout&group=acme", 200),
+        ("by=group&of=acme&group=checkout", 400),
+    ] {
+        for path in ["/api/v1/compare", "/compare"] {
+            assert_eq!(server.get(&format!("{path}?{query}")).status, status, "{path}?{query}");
+        }
+    }
+}
+
+#[test]
+fn words_of_the_json_are_searched_for_in_subjects_alone() {
+    let data = Data::new();
+    let server = data.serve();
+    let commit = |number: u32| {
+        let parents: Vec<String> = (number > 1).then(|| hash(number - 1)).into_iter().collect();
+        let message = if number == 1 { "Repair the status of Größe" } else { "Work" };
+        json!({
+            "hash": hash(number), "parents": parents, "authoredAt": at(number),
+            "committedAt": at(number), "author": {"name": "Ada", "email": "ada@example.com"},
+            "message": message,
+        })
+    };
+    let commits: Vec<Value> = (1..=250).map(commit).collect();
+    let push = json!({"repository": SHOP, "branch": "main", "default": true, "after": hash(250),
+        "pushedAt": at(250), "commits": commits});
+    server.events(&[event("push", "commit.pushed", &hash(250), push)]);
+    for q in ["status", "repair", "STATUS", "gr%C3%B6%C3%9Fe"] {
+        let found = server.report(&format!("/search?q={q}"));
+        let changes = found["changes"].as_array().unwrap();
+        assert_eq!(changes.len(), 1, "{q}: {found}");
+        assert_eq!(changes[0]["change"], hash(1), "{q}");
+    }
+    let found = server.report("/search?q=author");
+    assert_eq!(found["changes"].as_array().unwrap().len(), 0, "{found}");
+}
+
+#[test]
+fn what_a_deployment_of_an_unknown_revision_carried_is_not_known() {
+    let data = Data::new();
+    let server = data.serve();
+    server.events(&[
+        line(5),
+        live("production", "v1", 1, 100),
+        live("production", "v2", 3, 200),
+        live("production", "v3", 5, 300),
+        live("production", "odd", 99, 400),
+    ]);
+    server.settle();
+    let text = words(&server, "/services/shop");
+    assert!(text.contains("Half of the latest 3 deployments carried 2 changes or fewer"), "{text}");
+    assert!(text.contains("n = 3 since"), "{text}");
+    assert!(text.contains("odd not known revision not known"), "{text}");
+    assert!(words(&server, "/").contains("odd not known revision not known"));
+    let only = Data::new();
+    let server = only.serve();
+    server.events(&[line(2), live("production", "odd", 99, 400)]);
+    server.settle();
+    let text = words(&server, "/services/shop");
+    assert!(text.contains("What the latest deployments carried is not known"), "{text}");
+}
+
+#[test]
+fn events_of_unknown_kinds_are_told_first() {
+    let data = Data::new();
+    let server = data.serve();
+    server.events(&[json!({
+        "specversion": "1.0", "id": "1", "source": "elsewhere", "type": "com.example.strange"
+    })]);
+    server.settle();
+    let text = words(&server, "/quality");
+    assert!(text.contains("1 event of an unknown kind"), "{text}");
+    assert!(!text.contains("All that arrived was linked and understood"), "{text}");
+}
+
+#[test]
+fn days_after_the_data_are_told_to_be_so() {
+    let data = Data::new();
+    let server = data.serve();
+    server.events(&[line(5), live("production", "v1", 1, 100), live("production", "v2", 3, 200)]);
+    server.settle();
+    // The data end on the first of March.
+    let text = words(&server, "/?since=2026-03-02");
+    assert!(text.contains("These days are after the newest data."), "{text}");
+    let text = words(&server, "/?since=2026-03-01");
+    assert!(text.contains("on the last day") && text.contains("the 1 day before"), "{text}");
+    // A span that ends after them is one that ends with them.
+    let far = words(&server, "/?until=2100-01-01");
+    assert!(far.contains("Half of all changes reach customers within"), "{far}");
+    assert!(far.contains("in the last 90 days"), "{far}");
+}
+
+#[test]
+fn a_difference_is_judged_by_all_ages_and_not_by_two_intervals() {
+    // Two quarters of which each has many changes, the second one slower by a quarter.
+    let data = Data::new();
+    let server = data.serve();
+    let mut events = Vec::new();
+    let start = 1_767_225_600_i64; // 2026-01-01
+    let iso = |moment: i64| jiff::Timestamp::from_second(moment).unwrap().to_string();
+    let (mut commits, mut deployments) = (Vec::new(), Vec::new());
+    for number in 1..=360_u32 {
+        let authored = start + i64::from(number) * 43_200;
+        let slow = if number > 180 { 5 } else { 4 };
+        let took = slow * 600 * i64::from(1 + number * 7 % 16);
+        let parents: Vec<String> = (number > 1).then(|| hash(number - 1)).into_iter().collect();
+        commits.push(json!({"hash": hash(number), "parents": parents,
+            "authoredAt": iso(authored), "committedAt": iso(authored), "message": "work",
+            "author": {"name": "Ada", "email": "ada@example.com"}}));
+        let name = format!("v{number}");
+        deployments.push(event(
+            &name,
+            "deployment.finished",
+            &name,
+            json!({"service": "shop", "environment": "production", "name": name,
+                "repository": SHOP, "revision": hash(number),
+                "startedAt": iso(authored + took), "finishedAt": iso(authored + took),
+                "outcome": "success"}),
+        ));
+    }
+    let end = iso(start + 361 * 43_200);
+    let push = json!({"repository": SHOP, "branch": "main", "default": true,
+        "after": hash(360), "pushedAt": end, "commits": commits});
+    events.push(event("push", "commit.pushed", &hash(360), push));
+    events.extend(deployments);
+    server.events(&events);
+    server.settle();
+    let report = |span: &str| server.report(&format!("/organization?{span}"));
+    let (then, now) = (report("since=2026-01-01&until=2026-04-01"), report("since=2026-04-01"));
+    let bound = |report: &Value, name: &str| report["time_to_value"]["p50"][name].as_f64().unwrap();
+    // The intervals overlap, and the difference is no chance.
+    assert!(bound(&then, "high") > bound(&now, "low"), "{then} {now}");
+    let text = words(&server, "/?since=2026-04-01");
+    assert!(text.contains("Slower than in the 9"), "{text}");
+    assert!(text.contains("This is beyond noise (log-rank p"), "{text}");
 }

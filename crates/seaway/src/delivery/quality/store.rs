@@ -40,7 +40,7 @@ impl Store {
     /// on any other.
     pub(crate) async fn window(&self, first: i64) -> Result<Vec<WindowRow>, Error> {
         let sql = "SELECT scope, body FROM summaries WHERE deployments > 0 AND day >= $1";
-        Ok(sqlx::query_as(sql).bind(first).fetch_all(self.database.pool()).await?)
+        self.fetch(sqlx::query_as(sql).bind(first)).await
     }
 
     /// How many changes wait, by service.
@@ -52,7 +52,7 @@ impl Store {
     /// Events that could not be understood.
     pub(crate) async fn malformed(&self, limit: i64) -> Result<Vec<Malformed>, Error> {
         let sql = "SELECT source, id, kind, reason FROM malformed ORDER BY source, id LIMIT $1";
-        Ok(sqlx::query_as(sql).bind(limit).fetch_all(self.database.pool()).await?)
+        self.fetch(sqlx::query_as(sql).bind(limit)).await
     }
 
     /// How many findings of each kind there are.
@@ -70,13 +70,7 @@ impl Store {
         let sql = "SELECT service, kind, subject FROM findings \
                    WHERE kind = $1 AND (service, subject) > ($2, $3) \
                    ORDER BY service, subject LIMIT $4";
-        Ok(sqlx::query_as(sql)
-            .bind(kind)
-            .bind(after.0)
-            .bind(after.1)
-            .bind(limit)
-            .fetch_all(self.database.pool())
-            .await?)
+        self.fetch(sqlx::query_as(sql).bind(kind).bind(after.0).bind(after.1).bind(limit)).await
     }
 
     /// Services of which some history is assumed, by name.
@@ -91,8 +85,8 @@ impl Store {
     /// Whether some of a service's history is assumed.
     pub(crate) async fn is_approximate(&self, service: &str) -> Result<bool, Error> {
         let sql = "SELECT COUNT(*) FROM findings WHERE service = $1 AND kind = 'assumed_parents'";
-        let row: (i64,) = sqlx::query_as(sql).bind(service).fetch_one(self.database.pool()).await?;
-        Ok(row.0 > 0)
+        let rows: Vec<(i64,)> = self.rows(sql, &[service]).await?;
+        Ok(rows.iter().any(|row| row.0 > 0))
     }
 
     /// Services that the catalog does not have.
@@ -100,7 +94,7 @@ impl Store {
         let sql = "SELECT service, catalogued, repository, newest FROM services \
                    WHERE catalogued = 0 ORDER BY service LIMIT $1";
         let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
-            sqlx::query_as(sql).bind(limit).fetch_all(self.database.pool()).await?;
+            self.fetch(sqlx::query_as(sql).bind(limit)).await?;
         Ok(rows.into_iter().map(service_row).collect())
     }
 
@@ -138,7 +132,7 @@ impl Store {
         let mut found = [Vec::new(), Vec::new(), Vec::new()];
         for (found, sql) in found.iter_mut().zip([deployments, unknown, named]) {
             let query = sqlx::query_as(sql).bind(service).bind(limit);
-            let rows: Vec<(String,)> = query.fetch_all(self.database.pool()).await?;
+            let rows: Vec<(String,)> = self.fetch(query).await?;
             found.extend(rows.into_iter().map(|row| row.0));
         }
         let [mut deployments, unknown, named] = found;
@@ -149,7 +143,8 @@ impl Store {
     /// How many services there are, and how many of them the catalog does not have.
     pub(crate) async fn service_counts(&self) -> Result<(i64, i64), Error> {
         let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(1 - catalogued), 0) AS BIGINT) FROM services";
-        Ok(sqlx::query_as(sql).fetch_one(self.database.pool()).await?)
+        let rows: Vec<(i64, i64)> = self.rows(sql, &[]).await?;
+        Ok(rows.into_iter().next().unwrap_or((0, 0)))
     }
 }
 

@@ -4,6 +4,7 @@ mod appending;
 mod backups;
 mod damage;
 mod lines;
+mod moments;
 mod opening;
 mod postgres;
 mod reading;
