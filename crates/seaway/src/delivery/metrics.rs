@@ -12,7 +12,9 @@ use crate::problem::Problem;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use seaway_core::delivery::summary::{Day, DaySummary};
+use seaway_core::delivery::report::Estimate;
+use seaway_core::delivery::rollup::{self, Brief, Question, Scope, ScopeKind};
+use seaway_core::delivery::summary::{Count, Day, DaySummary, Days};
 use seaway_core::stats::histogram::{Histogram, middle_of};
 use seaway_core::time::{DAY, HOUR, MONTH, WEEK};
 use std::collections::BTreeMap;
@@ -63,6 +65,9 @@ struct Told {
     deployments: i64,
     failed: i64,
     waiting: i64,
+    /// With what waits taken into account.
+    p50: Estimate,
+    p85: Estimate,
 }
 
 async fn made(app: &Arc<App>) -> Result<String, Problem> {
@@ -71,11 +76,12 @@ async fn made(app: &Arc<App>) -> Result<String, Problem> {
     let settled = app.progress.borrow().settled;
     let newest = *app.ledger.newest().borrow();
     let rows = app.store.window(i64::from(first.0)).await?;
+    let as_of = app.store.newest().await?.unwrap_or(0);
     let waiting = app.store.waiting_by_service().await?;
     let arrivals = app.store.arrivals().await?;
     let app = Arc::clone(app);
     let work = move || {
-        let mut scopes = scopes(rows);
+        let mut scopes = scopes(rows, first, as_of, &app.days);
         for (service, count) in waiting {
             let groups = groups_of(&app, &service);
             let above = groups.into_iter().map(|group| format!("group {group}"));
@@ -96,17 +102,33 @@ async fn made(app: &Arc<App>) -> Result<String, Problem> {
     made.map_err(|_| Problem::fault())
 }
 
-/// The sums of services, groups and the organization. Sums of parts of a group are left out.
-fn scopes(rows: Vec<WindowRow>) -> BTreeMap<String, Told> {
-    let mut scopes: BTreeMap<String, Told> = BTreeMap::new();
-    for (scope, body) in rows {
-        let Some(summary) = DaySummary::decode(&body) else { continue };
-        let told = scopes.entry(scope).or_default();
-        told.delivered.merge(&summary.delivered);
-        told.deployments += summary.deployments();
-        told.failed += summary.get(seaway_core::delivery::summary::Count::FailedDeployments);
-    }
-    scopes
+/// The figures of services, groups and the organization since a day.
+fn scopes(mut rows: Vec<WindowRow>, first: Day, as_of: i64, days: &Days) -> BTreeMap<String, Told> {
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    let of_scope = |rows: &[WindowRow]| {
+        let scope = rows.first()?.0.clone();
+        let decoded = |row: &WindowRow| Some((Day::of_number(row.1)?, DaySummary::decode(&row.2)?));
+        let summaries: BTreeMap<Day, DaySummary> = rows.iter().filter_map(decoded).collect();
+        let mut told = Told::default();
+        for summary in summaries.range(first..).map(|(_, summary)| summary) {
+            told.delivered.merge(&summary.delivered);
+            told.deployments += summary.deployments();
+            told.failed += summary.get(Count::FailedDeployments);
+        }
+        let question = Question {
+            scope: Scope { kind: ScopeKind::Service, name: String::new() },
+            since: Some(first),
+            until: None,
+            as_of,
+            days,
+            first_deployment: None,
+            knows_incidents: false,
+        };
+        let Brief { p50, p85, .. } = rollup::brief(&question, &summaries);
+        (told.p50, told.p85) = (p50, p85);
+        Some((scope, told))
+    };
+    rows.chunk_by(|a, b| a.0 == b.0).filter_map(of_scope).collect()
 }
 
 /// The labels of a scope; `None` for sums that are not told.
@@ -148,6 +170,9 @@ fn of_scopes(text: &mut String, scopes: &BTreeMap<String, Told>) {
         all.deployments += told.deployments;
         all.failed += told.failed;
         all.waiting += told.waiting;
+        if all.p50 == Estimate::default() {
+            (all.p50, all.p85) = (told.p50, told.p85);
+        }
     }
     let window = format!("of the last {WINDOW_DAYS} days");
     let name = "seaway_time_to_value_seconds";
@@ -155,13 +180,15 @@ fn of_scopes(text: &mut String, scopes: &BTreeMap<String, Told>) {
         text,
         name,
         "gaugehistogram",
-        &format!("Time to value of the changes delivered {window}."),
+        &format!("Time to value of the changes delivered {window}; what waits is not in it."),
     );
     for (labels, told) in &by_labels {
         histogram(text, name, labels, &told.delivered);
     }
+    quantiles(text, &by_labels);
+    let known = "Successful deployments in production, of a known revision,";
     let gauges: [(&str, &str, Value); 3] = [
-        ("seaway_deployments", "Successful deployments in production", |it| it.deployments),
+        ("seaway_deployments", known, |it| it.deployments),
         ("seaway_failed_deployments", "Deployments that failed customers", |it| it.failed),
         ("seaway_waiting_changes", "Changes that wait to be delivered now", |it| it.waiting),
     ];
@@ -176,6 +203,29 @@ fn of_scopes(text: &mut String, scopes: &BTreeMap<String, Told>) {
     let name = "seaway_services_left_out";
     head(text, name, "gauge", "Services that are not told here, as there are too many.");
     let _ = writeln!(text, "{name} {left_out}");
+}
+
+/// The quantiles that pages and reports tell. What is not known, or not reached, is no sample.
+fn quantiles(text: &mut String, by_labels: &BTreeMap<String, Told>) {
+    let of: [(&str, &str, fn(&Told) -> &Estimate); 2] =
+        [("p50", "Median", |it| &it.p50), ("p85", "85th percentile", |it| &it.p85)];
+    let parts: [(&str, &str, fn(&Estimate) -> Option<f64>); 3] = [
+        ("", "", |it| it.seconds),
+        ("_low", ", lower bound of its 95 % interval", |it| it.low),
+        ("_high", ", upper bound of its 95 % interval", |it| it.high),
+    ];
+    for (quantile, help, of) in of {
+        for (part, bound, seconds) in parts {
+            let name = format!("seaway_time_to_value_{quantile}{part}_seconds");
+            let window = format!("in the last {WINDOW_DAYS} days, with what waits");
+            head(text, &name, "gauge", &format!("{help} of time to value {window}{bound}."));
+            for (labels, told) in by_labels {
+                if let Some(seconds) = seconds(of(told)) {
+                    let _ = writeln!(text, "{name}{{{labels}}} {seconds}");
+                }
+            }
+        }
+    }
 }
 
 fn histogram(text: &mut String, name: &str, labels: &str, durations: &Histogram) {

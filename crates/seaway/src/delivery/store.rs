@@ -66,8 +66,8 @@ impl fmt::Display for After {
 /// Findings of one service and kind: service, kind, how many, and the last subject.
 pub(crate) type Unread = (String, String, i64, String);
 
-/// A scope and its summary of a day.
-pub(crate) type WindowRow = (String, Vec<u8>);
+/// A scope, a day and its summary.
+pub(crate) type WindowRow = (String, i64, Vec<u8>);
 
 /// A day's summary of a scope.
 pub(crate) type SummaryOfDay = (i64, Vec<u8>);

@@ -127,7 +127,7 @@ fn the_form_of_comparisons_is_understood_as_browsers_send_it() {
     for by in ["group", "service", "architecture", "runtime", "tier"] {
         let path = format!("/compare?by={by}&group=&since=2026-01-01&until=");
         let text = words(&server, &path);
-        assert!(text.contains(&format!("By {by} , since 2026-01-01 , until now")), "{text}");
+        assert!(text.contains(&format!("By {by}, since 2026-01-01, until now")), "{text}");
     }
     // Both forms keep what was asked for.
     let body = server.get("/compare?by=service&group=acme&architecture=microservice").body;

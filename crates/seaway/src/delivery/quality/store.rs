@@ -36,10 +36,12 @@ impl Store {
         self.rows("SELECT kind, outcome, count FROM arrivals ORDER BY kind, outcome", &[]).await
     }
 
-    /// The summaries of all scopes from a day on, of days with deployments: no change is delivered
-    /// on any other.
+    /// The summaries of services, groups and the organization from a day on, and of the days before
+    /// it in which changes are open; those of a scope stand together.
     pub(crate) async fn window(&self, first: i64) -> Result<Vec<WindowRow>, Error> {
-        let sql = "SELECT scope, body FROM summaries WHERE deployments > 0 AND day >= $1";
+        let sql = "SELECT scope, day, body FROM summaries WHERE (day >= $1 OR open > 0) \
+                   AND (scope = 'organization' OR scope LIKE 'service %' \
+                   OR (scope LIKE 'group %' AND scope NOT LIKE 'group % %')) ORDER BY scope";
         self.fetch(sqlx::query_as(sql).bind(first)).await
     }
 

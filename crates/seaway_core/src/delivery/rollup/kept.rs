@@ -69,6 +69,8 @@ pub struct Brief {
     pub waiting: usize,
     /// The median time to value.
     pub p50: Estimate,
+    /// The 85th percentile.
+    pub p85: Estimate,
     /// Successful deployments in production of revisions that are known.
     pub deployments: usize,
 }
@@ -83,7 +85,8 @@ pub fn brief(question: &Question<'_>, summaries: &BTreeMap<Day, DaySummary>) -> 
     let asked = summaries.iter().filter(|(day, _)| is_in(**day));
     let deployments = asked.clone().map(|(_, summary)| count(summary.deployments())).sum();
     if start.is_some_and(|start| start > as_of) {
-        return Brief { n: 0, waiting: 0, p50: Estimate::default(), deployments };
+        let none = Estimate::default();
+        return Brief { n: 0, waiting: 0, p50: none, p85: none, deployments };
     }
     let open: Vec<(OpenChange, i64)> =
         summaries.values().flat_map(|summary| summary.open.iter()).collect();
@@ -98,8 +101,8 @@ pub fn brief(question: &Question<'_>, summaries: &BTreeMap<Day, DaySummary>) -> 
     };
     let mut lives = Lives::since(since, since.map(stock).as_ref());
     asked.for_each(|(_, summary)| lives.add(summary, days));
-    let Spread { n, waiting, p50, .. } = lives.spread(&waits);
-    Brief { n, waiting, p50, deployments }
+    let Spread { n, waiting, p50, p85, .. } = lives.spread(&waits);
+    Brief { n, waiting, p50, p85, deployments }
 }
 
 /// What of the open changes waited at a moment.
