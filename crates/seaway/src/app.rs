@@ -9,6 +9,7 @@ use crate::delivery::site::Live;
 use crate::delivery::store::Store;
 use crate::error::Error;
 use crate::ledger::{Database, Databases, Event, Ledger, Limits, Outcome, Place, Refusal};
+use crate::serve::connections_max;
 use clap::Args;
 use seaway_core::delivery::summary::Days;
 use std::path::PathBuf;
@@ -215,7 +216,8 @@ impl App {
             clock,
             days: Arc::new(Days::new(config.time_zone.clone())),
             incident_window_seconds: config.incident_window_seconds,
-            live: Live::start(progress.clone()),
+            // The other connections are for what is asked and what comes in.
+            live: Live::start(progress.clone(), connections_max() / 3 * 2),
             progress,
             catalog,
             metrics: crate::delivery::metrics::Kept::default(),

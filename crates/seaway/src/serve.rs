@@ -202,14 +202,14 @@ async fn told_to_stop() {
     }
 }
 
-/// Half of the files that the process may open, where a system tells it: databases that find none
-/// left could not be written.
-fn connections_max() -> usize {
+/// Three quarters of the files that the process may open, where a system tells it: databases that
+/// find none left could not be written.
+pub(crate) fn connections_max() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let files = limits.lines().find_map(|line| {
         line.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok()
     });
-    files.map_or(CONNECTIONS_MAX, |files| (files / 2).clamp(1, CONNECTIONS_MAX))
+    files.map_or(CONNECTIONS_MAX, |files| (files / 4 * 3).clamp(1, CONNECTIONS_MAX))
 }
 
 /// Serves until `stop` is ready, then lets the requests that are under way end.

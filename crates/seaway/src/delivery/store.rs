@@ -316,20 +316,44 @@ impl Store {
         self.page(sql, Some(service), after, limit).await
     }
 
-    /// The deployments in production that finished last, of all services, newest first: so many
-    /// after so many others.
-    pub(crate) async fn latest_deployments(
-        &self,
-        limit: i64,
-        offset: i64,
-    ) -> Result<Vec<Kept>, Error> {
+    /// The deployments in production that finished last, of all services, newest first.
+    pub(crate) async fn latest_deployments(&self, limit: i64) -> Result<Vec<Kept>, Error> {
         let sql = "SELECT service, finished_at, name, body FROM deployments \
                    WHERE production = 1 AND finished_at IS NOT NULL \
-                   ORDER BY finished_at DESC, service, name LIMIT $1 OFFSET $2";
-        let rows: Vec<(String, i64, String, String)> =
-            self.fetch(sqlx::query_as(sql).bind(limit).bind(offset)).await?;
-        let kept = |(service, at, key, body)| Kept { service, at, key, body };
+                   ORDER BY finished_at DESC, service, name LIMIT $1";
+        let rows: Vec<KeptRow> = self.fetch(sqlx::query_as(sql).bind(limit)).await?;
         Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// The same of one service.
+    pub(crate) async fn latest_deployments_of(
+        &self,
+        service: &str,
+        limit: i64,
+    ) -> Result<Vec<Kept>, Error> {
+        let sql = "SELECT service, finished_at, name, body FROM deployments \
+                   WHERE service = $1 AND production = 1 AND finished_at IS NOT NULL \
+                   ORDER BY finished_at DESC, name LIMIT $2";
+        let query = sqlx::query_as(sql).bind(service).bind(limit);
+        let rows: Vec<KeptRow> = self.fetch(query).await?;
+        Ok(rows.into_iter().map(kept).collect())
+    }
+
+    /// Those of some services that have deployed to production, with the moment at which the last
+    /// deployment finished.
+    pub(crate) async fn last_deployed(
+        &self,
+        services: &[String],
+    ) -> Result<Vec<(i64, String)>, Error> {
+        let places = (1..=services.len()).map(|number| format!("(${number})"));
+        let sql = format!(
+            "SELECT last, service FROM (SELECT column1 AS service, (SELECT MAX(finished_at) \
+             FROM deployments WHERE deployments.service = column1 AND production = 1) AS last \
+             FROM (VALUES {}) AS asked) AS found WHERE last IS NOT NULL",
+            places.collect::<Vec<_>>().join(", ")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql));
+        self.fetch(services.iter().fold(query, |query, service| query.bind(service.as_str()))).await
     }
 
     /// Incidents of a service by the moment they opened, newest first.

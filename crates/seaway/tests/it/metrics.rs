@@ -113,6 +113,13 @@ fn monitoring_is_told_what_the_reports_say() {
         let flow = &report["flow"];
         assert_eq!(gauge("seaway_deployments"), flow["deployments"].as_f64().unwrap(), "{labels}");
         assert_eq!(gauge("seaway_waiting_changes"), flow["waiting"].as_f64().unwrap(), "{labels}");
+        for quantile in ["p50", "p85"] {
+            for (part, field) in [("", "seconds"), ("_low", "low"), ("_high", "high")] {
+                let name = format!("seaway_time_to_value_{quantile}{part}_seconds{{{labels}}}");
+                let said = value[quantile][field].as_f64();
+                assert_eq!(told.values.get(&name).copied(), said, "{name}");
+            }
+        }
         let failed = report["rework"]["failed_deployments"].as_f64().unwrap();
         assert_eq!(gauge("seaway_failed_deployments"), failed, "{labels}");
     }

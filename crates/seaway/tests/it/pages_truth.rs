@@ -3,6 +3,7 @@
 use crate::serve_lang::{Answer, Data, Server};
 use crate::serve_openapi::{SHOP, event, filled, hash, with_catalog};
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
 
 /// A page that is there, as people read it: without markup, with its spaces as one.
 fn words(server: &Server, path: &str) -> String {
@@ -340,4 +341,108 @@ fn a_difference_is_judged_by_all_ages_and_not_by_two_intervals() {
     let text = words(&server, "/?since=2026-04-01");
     assert!(text.contains("Slower than in the 9"), "{text}");
     assert!(text.contains("This is beyond noise (log-rank p"), "{text}");
+}
+
+const CATALOG: &str = "\
+apiVersion: backstage.io/v1alpha1
+kind: Group
+metadata: {name: quiet}
+spec: {type: team}
+---
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata: {name: old, annotations: {github.com/project-slug: example/old}}
+spec: {owner: quiet}
+";
+
+#[test]
+fn what_a_quiet_group_deployed_is_found_among_many() {
+    let data = Data::new();
+    let folder = data.beside("catalog");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("all.yaml"), CATALOG).unwrap();
+    let data = data.arg("--catalog").arg(folder.to_str().unwrap());
+    let server = data.serve();
+    let old = "https://github.com/example/old";
+    let mut events = vec![
+        line(2),
+        event(
+            "old",
+            "deployment.finished",
+            "calm",
+            json!({"service": "old", "environment": "production", "name": "calm",
+                "repository": old, "revision": hash(1), "startedAt": at(1), "finishedAt": at(1),
+                "outcome": "success"}),
+        ),
+    ];
+    events.extend((0..1_100).map(|i| live("production", &format!("v{i}"), 1, 10 + i)));
+    server.events(&events);
+    server.settle();
+    for path in ["/groups/quiet", "/live/deployments?group=quiet"] {
+        let text = words(&server, path);
+        assert!(text.contains("2026-03-01 00:01 old calm"), "{path}: {text}");
+        assert!(!text.contains("v1099"), "{path}: {text}");
+    }
+    assert!(words(&server, "/").contains("v1099"));
+    // The same of what waits, as JSON and as CSV.
+    let waiting = |query: &str| server.report(&format!("/waiting?{query}"))["rows"].clone();
+    assert_eq!(waiting("group=quiet").as_array().unwrap().len(), 0);
+    assert_eq!(waiting("").as_array().unwrap().len(), 1);
+    assert_eq!(server.get("/api/v1/waiting?group=none").status, 404);
+    assert!(server.get("/in-flight?group=quiet").body.contains("/api/v1/waiting?group=quiet"));
+}
+
+#[test]
+fn deployments_to_staging_do_not_hide_those_to_production() {
+    let data = Data::new();
+    let server = data.serve();
+    let mut events = vec![line(3), live("production", "v1", 1, 100)];
+    events.push(live("production", "v2", 3, 101));
+    events.extend((0..220).map(|i| live("staging", &format!("s{i}"), 2, 200 + i)));
+    server.events(&events);
+    server.settle();
+    let text = words(&server, "/services/shop");
+    assert!(text.contains("Half of the latest 2 deployments"), "{text}");
+}
+
+#[test]
+fn all_that_a_large_deployment_carried_is_counted() {
+    let data = Data::new();
+    let server = data.serve();
+    server.events(&[
+        line(1_205),
+        live("production", "v1", 1, 2_000),
+        live("production", "v2", 1_201, 2_100),
+    ]);
+    server.settle();
+    let text = words(&server, "/services/shop/deployments/production/v2");
+    assert!(text.contains("1,200 changes, rework included."), "{text}");
+    assert!(text.contains("The first 100 of 1,200"), "{text}");
+    let text = words(&server, &format!("/services/shop/changes/{}", hash(7)));
+    assert!(text.contains("With it came 1,199 other changes"), "{text}");
+    let waits = server.get(&format!("/services/shop/changes/{}", hash(1_205)));
+    assert!(waits.body.contains("href=\"/in-flight?service=shop\""), "{}", waits.body);
+}
+
+#[test]
+fn open_pages_leave_room_for_everybody_else() {
+    let data = Data::new();
+    let mut command = std::process::Command::new("sh");
+    let program = data.seaway(&["serve", "--listen", "127.0.0.1:0"]);
+    command.args(["-c", "ulimit -n 200; exec \"$0\" \"$@\""]).arg(program.get_program());
+    command.args(program.get_args()).env_clear();
+    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let server = Server::start(command);
+    let open = || {
+        let mut stream = server.connect();
+        stream.write_all(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut head = [0; 15];
+        stream.read_exact(&mut head).unwrap();
+        (stream, String::from_utf8_lossy(&head[9..12]).into_owned())
+    };
+    let streams: Vec<_> = (0..120).map(|_| open()).collect();
+    let count = |status: &str| streams.iter().filter(|(_, it)| it == status).count();
+    assert_eq!((count("200"), count("429")), (100, 20));
+    assert_eq!(server.get("/healthz").status, 200);
+    server.events(&[line(2)]);
 }

@@ -319,8 +319,8 @@ fn every_url_of_the_router_is_described_and_no_other() {
         let mut parts = text[at..].splitn(3, '"').skip(1);
         let prefix = if reports.contains(&at) { "/api/v1" } else { "" };
         let path = format!("{prefix}{}", parts.next().unwrap());
-        // What monitoring reads is described in docs/metrics.md.
-        let is_monitoring = path == "/metrics" || path == "/readyz";
+        // What monitoring reads, and pictures, are described in docs/metrics.md.
+        let is_monitoring = path == "/metrics" || path == "/readyz" || path.starts_with("/badge/");
         if pages.contains(&at) || path.starts_with("/assets/") || is_monitoring {
             continue;
         }

@@ -160,8 +160,7 @@ impl Within {
 
     /// Names of services in it.
     async fn services(&self, app: &App) -> Result<BTreeSet<String>, Problem> {
-        let names = app.store.service_names().await?;
-        Ok(names.into_iter().filter(|it| self.wanted.has(it)).collect())
+        Ok(self.wanted.services(app).await?.into_iter().collect())
     }
 
     /// All sets by one of the properties of services.

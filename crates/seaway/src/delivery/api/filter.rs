@@ -158,6 +158,15 @@ impl Wanted {
         self
     }
 
+    /// Their names: those that the views have.
+    pub(in crate::delivery) async fn services(&self, app: &App) -> Result<Vec<String>, Problem> {
+        let names = match &self.among {
+            Some(among) => among.iter().cloned().collect(),
+            None => app.store.service_names().await?,
+        };
+        Ok(names.into_iter().filter(|it| self.has(it)).collect())
+    }
+
     /// Whether a service is among them. Of one that is in no catalog nothing is known.
     pub(in crate::delivery) fn has(&self, service: &str) -> bool {
         if self.among.as_ref().is_some_and(|among| !among.contains(service)) {

@@ -3,6 +3,7 @@
 use super::csv::{Column, Format, Sheet, listed, sheet};
 use super::filter::{FILTERS, Wanted};
 use super::parameters::{Names, Parameters};
+use super::reports::known_group;
 use crate::app::App;
 use crate::delivery::store::{After, Kept, ServiceRow};
 use crate::problem::Problem;
@@ -431,10 +432,13 @@ pub(crate) async fn waiting(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let others = [&FILTERS[..], &["service"]].concat();
+    let others = [&FILTERS[..], &["service", "group"]].concat();
     let Asked { parameters, after, limit } =
         Asked::of(&app, query.as_deref(), &others, oldest()).await?;
-    let wanted = Wanted::of(&app, &parameters)?;
+    let mut wanted = Wanted::of(&app, &parameters)?;
+    if let Some(group) = parameters.text("group") {
+        wanted = wanted.of_group(&known_group(&app, group).await?);
+    }
     let service = parameters.text("service");
     if let Some(service) = service {
         known_service(&app, service).await?;

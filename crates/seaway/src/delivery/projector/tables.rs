@@ -122,6 +122,8 @@ pub(crate) const VIEWS: Schema = Schema {
             "ALTER TABLE changes ADD COLUMN environment TEXT",
             "ALTER TABLE deployments ADD COLUMN replaced TEXT",
             "ALTER TABLE deployments ADD COLUMN replaced_environment TEXT",
+            "CREATE INDEX deployments_latest_of_service ON deployments (service, finished_at) \
+             WHERE production = 1",
             "CREATE INDEX deployments_replacing ON deployments (service, replaced) \
              WHERE replaced IS NOT NULL",
         ],

@@ -4,7 +4,7 @@ use super::{Shown, change_url, deployment_url, forge_url, service_url, trail_of_
 use crate::app::App;
 use crate::delivery::api::{Carried, Change, Names, Parameters, known_change};
 use crate::pages::parts::{Column, Table, figure, nothing, section};
-use crate::pages::site::{Page, Place};
+use crate::pages::site::{Page, Place, escape};
 use crate::pages::words::{HASH, LINE, NAME, clean, counted, moment, outside, percent, unbroken};
 use crate::problem::Problem;
 use axum::extract::{RawQuery, State};
@@ -247,17 +247,17 @@ fn facts(value: &Change, repository: Option<&str>) -> Markup {
 }
 
 fn delivery(value: &Change, carried: Option<&Carried>) -> Markup {
-    let Some(Carried { deployment, delivered, .. }) = carried else {
+    let Some(Carried { deployment, .. }) = carried else {
         return match value.status {
             Status::Waiting => html! {
-                p { "It waits. " a href=(format!("{}#waiting", service_url(&value.service))) {
+                p { "It waits. " a href=(format!("/in-flight?service={}", escape(&value.service))) {
                     "What else waits in this service" } }
             },
             _ => nothing("No deployment is known that delivered it."),
         };
     };
     let url = deployment_url(&value.service, &deployment.environment, &deployment.name);
-    let others = delivered.len().saturating_sub(1);
+    let others = deployment.changes.saturating_sub(1) as usize;
     html! { dl.facts {
         dt { "Deployment" } dd { a href=(url) { (outside(&deployment.name, NAME)) } " in " (outside(&deployment.environment, NAME)) }
         dt { "Finished" } dd { (moment(deployment.finished_at)) " UTC" }

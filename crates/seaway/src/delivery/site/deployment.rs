@@ -101,7 +101,7 @@ fn answer(value: &Carried) -> Markup {
     }
 }
 
-fn changes(caption: &str, changes: &[Change]) -> Markup {
+fn changes(caption: &str, changes: &[Change], all: usize) -> Markup {
     let row = |it: &Change| {
         let subject = if it.subject.is_empty() { &it.change } else { &it.subject };
         vec![
@@ -128,7 +128,7 @@ fn changes(caption: &str, changes: &[Change]) -> Markup {
     };
     html! {
         (table.markup())
-        @if changes.len() > ROWS { p.note { "The first " (ROWS) " of " (count(changes.len())) "." } }
+        @if all > ROWS { p.note { "The first " (ROWS) " of " (count(all)) "." } }
     }
 }
 
@@ -138,8 +138,8 @@ fn carried(value: &Carried) -> Markup {
         delivered => html! {
             @let sheet = format!("/api/v1{}?format=csv", deployment_url(
                 &value.deployment.service, &value.deployment.environment, &value.deployment.name));
-            p { (counted(delivered.len(), "change", "changes")) ", rework included." }
-            (changes("Changes that it carried", delivered))
+            p { (counted(value.deployment.changes as usize, "change", "changes")) ", rework included." }
+            (changes("Changes that it carried", delivered, value.deployment.changes as usize))
             (as_csv(&sheet, "Changes that it carried"))
         },
     }
@@ -238,7 +238,7 @@ fn behind(it: &Deployment, next: Option<&Deployment>, waiting: &[Change]) -> Mar
     let shown = html! {
         @match waiting {
             [] => p { "Nothing waits in this service." },
-            some => (changes("Changes that wait", some)),
+            some => (changes("Changes that wait", some, some.len())),
         }
         @if waiting.len() == ROWS { p.note { "The oldest " (ROWS) "." } }
     };

@@ -204,10 +204,13 @@ fn waits(waits: &Waits) -> Markup {
         ],
         rows: rows.collect(),
     };
+    let lost = match worst.hours_per_week {
+        Some(hours) => format!("{} hours a week pass", decimal(hours)),
+        None => format!("{} of the time passes", percent(worst.seconds as f64 / all as f64)),
+    };
     let finding = format!(
-        "{} hours a week pass {}; without that, half of all changes would be there within {} in the place \
+        "{lost} {}; without that, half of all changes would be there within {} in the place \
          of {}",
-        hours(worst.hours_per_week),
         stage(worst.to),
         estimate(&worst.p50_without),
         estimate(&waits.p50)

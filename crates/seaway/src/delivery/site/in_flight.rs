@@ -48,12 +48,11 @@ pub(crate) async fn in_flight(
     let as_of = app.store.newest().await?.unwrap_or(0);
     let scope = query_of(&parameters);
     let rows = Rows { changes: changes_of(&kept), as_of, is_first, is_last: next.is_none() };
-    // The API has no groups in this list.
     let api = |last: &[String]| {
         let query = [&scope, last].concat().join("&");
-        group.is_none().then(|| with_query("/api/v1/waiting", Some(&query)))
+        with_query("/api/v1/waiting", Some(&query))
     };
-    let (json, sheet) = (api(&[]), api(&["format=csv".to_owned()]));
+    let sheet = api(&["format=csv".to_owned()]);
     let url = |after: Option<&str>| with_query("/in-flight", Some(&joined(&scope, after)));
     let body = html! {
         header.hero { div.frame {
@@ -70,7 +69,7 @@ pub(crate) async fn in_flight(
                 "What has reached the mainline and no customer yet. It is in the stage after the last \
                  milestone that is known of it.", &html! {
                 (rows.markup())
-                @if let Some(sheet) = &sheet { (as_csv(sheet, "All waiting changes")) }
+                (as_csv(&sheet, "All waiting changes"))
                 @if !is_first || next.is_some() { nav.pager aria-label="Pages of changes" {
                     @if !is_first { a href=(url(None)) { "From the oldest" } }
                     @if let Some(next) = &next {
@@ -84,7 +83,7 @@ pub(crate) async fn in_flight(
         title: "In flight".to_owned(),
         place: Place::InFlight,
         trail: Vec::new(),
-        json,
+        json: Some(api(&[])),
         body,
     };
     shown.page(&app).await
@@ -122,7 +121,12 @@ struct Rows<'a> {
 impl Rows<'_> {
     fn markup(&self) -> Markup {
         if self.changes.is_empty() {
-            return nothing("All that reached the mainline has reached customers too.");
+            return match self.is_last {
+                true => nothing("All that reached the mainline has reached customers too."),
+                false => nothing(
+                    "None of those that were looked at is one of these: the next page looks on.",
+                ),
+            };
         }
         let table = Table {
             caption: "Waiting changes".to_owned(),

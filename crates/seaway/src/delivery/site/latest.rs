@@ -18,9 +18,8 @@ use std::sync::Arc;
 
 /// Deployments that are shown.
 const SHOWN: usize = 10;
-/// Deployments that are read at once, and at most, to find those of some services.
-const PORTION: i64 = 50;
-const READ_MAX: usize = 1_000;
+/// Services that are asked at once when they deployed last.
+const PORTION: usize = 500;
 
 /// `GET /live/deployments`: the table alone.
 pub(crate) async fn latest_deployments(
@@ -38,19 +37,27 @@ pub(crate) async fn latest_deployments(
 
 /// The latest deployments of some services.
 pub(super) async fn latest(app: &App, wanted: &Wanted) -> Result<Markup, Problem> {
-    let (mut read, mut found) = (0, Vec::new());
-    let portion = if wanted.is_all() { SHOWN as i64 } else { PORTION };
-    while found.len() < SHOWN && read < READ_MAX {
-        let rows = app.store.latest_deployments(portion, read as i64).await?;
-        let is_last = (rows.len() as i64) < portion;
-        read += rows.len();
-        found.extend(rows.into_iter().filter(|row| wanted.has(&row.service)));
-        if is_last {
-            break;
-        }
-    }
+    let mut found = match wanted.is_all() {
+        true => app.store.latest_deployments(SHOWN as i64).await?,
+        false => latest_of(app, &wanted.services(app).await?).await?,
+    };
     found.truncate(SHOWN);
     Ok(table(&found))
+}
+
+/// The latest deployments of some services: they are of those that deployed last.
+async fn latest_of(app: &App, services: &[String]) -> Result<Vec<Kept>, Problem> {
+    let mut last = Vec::new();
+    for some in services.chunks(PORTION) {
+        last.extend(app.store.last_deployed(some).await?);
+    }
+    last.sort_unstable_by(|a, b| b.cmp(a));
+    let mut found = Vec::new();
+    for (_, service) in last.iter().take(SHOWN) {
+        found.extend(app.store.latest_deployments_of(service, SHOWN as i64).await?);
+    }
+    found.sort_by(|a, b| (b.at, &a.service, &a.key).cmp(&(a.at, &b.service, &b.key)));
+    Ok(found)
 }
 
 fn table(found: &[Kept]) -> Markup {
@@ -67,7 +74,7 @@ fn table(found: &[Kept]) -> Markup {
     });
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
-        return nothing("Nothing was deployed to production lately.");
+        return nothing("Nothing was deployed to production yet.");
     }
     let table = Table {
         caption: "The latest deployments in production".to_owned(),

@@ -13,8 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
-/// Pages that may be open at one time; each takes a connection and little memory.
-const OPEN_MAX: usize = 2_000;
 /// Pages hear of moves at most this often.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Silence after which a page is told that the server is there still.
@@ -29,12 +27,13 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Starts the one watcher for all pages.
-    pub(crate) fn start(progress: watch::Receiver<Progress>) -> Self {
+    /// Starts the one watcher for all pages, of which `open_max` may be open at one time: each takes
+    /// a connection and little memory.
+    pub(crate) fn start(progress: watch::Receiver<Progress>, open_max: usize) -> Self {
         let (tell, moved) = watch::channel(progress.borrow().settled);
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(follow(progress, tell, stopped));
-        Self { moved, stop, slots: Arc::new(Semaphore::new(OPEN_MAX)) }
+        Self { moved, stop, slots: Arc::new(Semaphore::new(open_max)) }
     }
 
     /// Ends all streams, which would never end by themselves.

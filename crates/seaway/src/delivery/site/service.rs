@@ -51,7 +51,7 @@ pub(crate) async fn service(
     let now = ServiceReport::of(&app, &service, window.now.clone()).await?;
     let before = ServiceReport::of(&app, &service, window.before.clone()).await?;
     let newest = After { at: i64::MAX, key: String::new() };
-    let deployments = app.store.deployments(&service, &newest, DEPLOYMENTS).await?;
+    let deployments = app.store.latest_deployments_of(&service, DEPLOYMENTS).await?;
     let deployments: Vec<DeploymentRow> =
         deployments.iter().filter_map(|kept| serde_json::from_str(&kept.body).ok()).collect();
     let changes = app.store.changes(&service, &newest, CHANGES).await?;
@@ -116,8 +116,7 @@ fn described(service: &Service) -> Markup {
 }
 
 fn timeline(service: &str, all: &[DeploymentRow]) -> Markup {
-    let rows: Vec<&DeploymentRow> =
-        all.iter().filter(|it| it.production && it.finished_at.is_some()).collect();
+    let rows: Vec<&DeploymentRow> = all.iter().collect();
     let linked = rows.iter().filter(|it| it.kind.is_some());
     if rows.is_empty() {
         return nothing("Nothing was deployed to production yet.");
