@@ -17,6 +17,7 @@ mod browser_lang;
 mod browser_pages;
 mod catalog;
 mod catalog_git;
+mod compare_shares;
 mod demo;
 mod filling;
 mod filters;

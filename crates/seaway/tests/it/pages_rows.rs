@@ -156,7 +156,7 @@ fn sides_of_a_comparison_are_the_reports_of_the_same_days() {
             "{query}"
         );
         let (_, text) = page(&server, &format!("/compare?{query}&{span}"));
-        has(&text, &[found["finding"].as_str().unwrap(), name, "By bots", "By size"]);
+        has(&text, &[found["finding"].as_str().unwrap(), name, "bots", "size"]);
     }
     for (wrong, status) in [
         ("by=colour", 400),

@@ -16,6 +16,7 @@ use seaway_core::catalog::{
 };
 use seaway_core::delivery::report::TimeToValue;
 use seaway_core::delivery::rollup::{self, Difference, Part};
+use seaway_core::delivery::summary::{Share, Slice};
 use seaway_core::time::Time;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -55,46 +56,30 @@ pub(in crate::delivery) enum By {
     Architecture,
     Runtime,
     Tier,
+    /// Whether a change is by bots alone.
+    Bots,
+    /// Whether it is AI-assisted.
+    Assisted,
+    /// How many commits it has.
+    Size,
 }
 
 impl By {
-    pub(in crate::delivery) const WORDS: [(&'static str, Self); 5] = [
+    pub(in crate::delivery) const WORDS: [(&'static str, Self); 8] = [
         ("group", Self::Group),
         ("service", Self::Service),
         ("architecture", Self::Architecture),
         ("runtime", Self::Runtime),
         ("tier", Self::Tier),
+        ("bots", Self::Bots),
+        ("assisted", Self::Assisted),
+        ("size", Self::Size),
     ];
 
     pub(in crate::delivery) fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, by)| *by == self).map_or("", |(word, _)| word)
     }
 }
-
-/// What changes cannot be told apart by.
-#[derive(Debug, Serialize)]
-pub(in crate::delivery) struct Unavailable {
-    pub(in crate::delivery) by: &'static str,
-    pub(in crate::delivery) reason: &'static str,
-}
-
-const UNAVAILABLE: [Unavailable; 3] = [
-    Unavailable {
-        by: "bots",
-        reason: "Sums by day know how many of the delivered changes are by bots alone, and not how \
-                 long these took.",
-    },
-    Unavailable {
-        by: "AI-assisted",
-        reason: "Sums by day know how many of the delivered changes are AI-assisted, and not how \
-                 long these took.",
-    },
-    Unavailable {
-        by: "size",
-        reason: "Events do not tell how many lines a change touches; seaway measure reads it from \
-                 the repository.",
-    },
-];
 
 /// One of the sets.
 #[derive(Debug, Serialize)]
@@ -120,11 +105,22 @@ pub(in crate::delivery) struct Comparison {
     pub(in crate::delivery) left_out: usize,
     #[serde(flatten)]
     pub(in crate::delivery) difference: Difference,
-    pub(in crate::delivery) unavailable: &'static [Unavailable],
 }
 
-/// A set to compare: its name, and the sums that make it up.
-type Candidate = (String, Parts);
+/// A set to compare.
+struct Candidate {
+    name: String,
+    /// The sums that it is in.
+    sums: Parts,
+    /// What of them it is.
+    share: Share,
+}
+
+impl Candidate {
+    fn of(name: String, sums: Parts) -> Self {
+        Self { name, sums, share: Share::Whole }
+    }
+}
 
 /// What of a scope is compared.
 struct Within {
@@ -179,7 +175,7 @@ impl Within {
             }
             *asked = BTreeSet::from([value]);
             let name = value.map_or_else(|| UNKNOWN.to_owned(), &word);
-            Some((name, Parts::of(self.scope.clone(), &filter)))
+            Some(Candidate::of(name, Parts::of(self.scope.clone(), &filter)))
         };
         values.filter_map(candidate).collect()
     }
@@ -191,11 +187,12 @@ impl Within {
         named: &[String],
     ) -> Result<Vec<Candidate>, Problem> {
         let filter = &self.wanted.filter;
-        let of_group =
-            |group: EntityRef| (name_of(&group), Parts::of(scope_of_group(&group), filter));
+        let of_group = |group: EntityRef| {
+            Candidate::of(name_of(&group), Parts::of(scope_of_group(&group), filter))
+        };
         let of_service = |service: String| {
-            let parts = Parts::of(scope_of_service(&service), &ClassFilter::default());
-            (service, parts)
+            let sums = Parts::of(scope_of_service(&service), &ClassFilter::default());
+            Candidate::of(service, sums)
         };
         Ok(match by {
             By::Group if named.is_empty() => self.groups().into_iter().map(of_group).collect(),
@@ -245,7 +242,32 @@ impl Within {
                 |it| format!("tier {}", it.number()),
                 |filter| &mut filter.tiers,
             ),
+            By::Bots => self.shares(&[
+                ("by bots alone", Share::Of(Slice::Bots)),
+                ("all others", Share::Without(&[Slice::Bots])),
+            ]),
+            By::Assisted => self.shares(&[
+                ("AI-assisted", Share::Of(Slice::Assisted)),
+                ("all others", Share::Without(&[Slice::Assisted])),
+            ]),
+            By::Size => self.shares(&[
+                ("1 commit", Share::Without(&Slice::BY_COMMITS)),
+                ("2 or 3 commits", Share::Of(Slice::FewCommits)),
+                ("4 to 9 commits", Share::Of(Slice::SomeCommits)),
+                ("10 commits or more", Share::Of(Slice::ManyCommits)),
+            ]),
         })
+    }
+
+    /// Sets of changes of the same services.
+    fn shares(&self, shares: &[(&str, Share)]) -> Vec<Candidate> {
+        let sums = || Parts::of(self.scope.clone(), &self.wanted.filter);
+        let candidate = |&(name, share): &(&str, Share)| Candidate {
+            name: name.to_owned(),
+            sums: sums(),
+            share,
+        };
+        shares.iter().map(candidate).collect()
     }
 }
 
@@ -315,8 +337,8 @@ impl Comparison {
         let mut candidates = candidates.into_iter();
         let mut parts: Vec<(String, Part)> = Vec::new();
         while parts.len() < PARTS_MAX {
-            let Some((name, sums)) = candidates.next() else { break };
-            let part = part(app, &asked, as_of, &sums).await?;
+            let Some(Candidate { name, sums, share }) = candidates.next() else { break };
+            let part = part(app, &asked, as_of, &sums, share).await?;
             let is_empty = part.time_to_value.n == 0 && part.time_to_value.waiting == 0;
             if !is_empty || !names.is_empty() {
                 parts.push((name, part));
@@ -338,7 +360,6 @@ impl Comparison {
             parts: parts.into_iter().map(told).collect(),
             left_out,
             difference,
-            unavailable: &UNAVAILABLE,
         })
     }
 }
@@ -350,23 +371,34 @@ async fn busy(
     candidates: Vec<Candidate>,
 ) -> Result<Vec<Candidate>, Problem> {
     let scopes: Vec<String> =
-        candidates.iter().flat_map(|(_, sums)| sums.added.iter().cloned()).collect();
+        candidates.iter().flat_map(|it| it.sums.added.iter().cloned()).collect();
     let (since, until) = asked.days();
     let mut busy: BTreeSet<String> = BTreeSet::new();
     for some in scopes.chunks(PORTION) {
         busy.extend(app.store.busy(some, since, until).await?);
     }
-    let is_busy = |(_, sums): &Candidate| sums.added.iter().any(|scope| busy.contains(scope));
+    let is_busy = |it: &Candidate| it.sums.added.iter().any(|scope| busy.contains(scope));
     Ok(candidates.into_iter().filter(is_busy).collect())
 }
 
-async fn part(app: &App, asked: &Asked, as_of: i64, sums: &Parts) -> Result<Part, Problem> {
+async fn part(
+    app: &App,
+    asked: &Asked,
+    as_of: i64,
+    sums: &Parts,
+    share: Share,
+) -> Result<Part, Problem> {
     let rows = read_summaries(app, asked, sums).await?;
     let (since, until) = (asked.since, asked.until);
     let days = Arc::clone(&app.days);
     let work = move || {
         let compared = rollup::Compared { since, until, as_of, days: &days };
-        Some(Part::of(&compared, merge(&rows[0], &rows[1])?))
+        let all = merge(&rows[0], &rows[1])?;
+        let shares = all.into_iter().map(|(day, summary)| match share {
+            Share::Whole => (day, summary),
+            some => (day, summary.share(some)),
+        });
+        Some(Part::of(&compared, shares.collect()))
     };
     tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
         tracing::error!(?sums, "a summary of the views cannot be read");

@@ -269,8 +269,13 @@ fn limits(value: &Comparison) -> Markup {
             other, so the true p is larger than the one above; and with many changes even a small \
             difference is beyond noise, so look at the medians too. It tells that they differ, not why." }
         p { "Durations come from sums by day and are within 1 % of what they were." }
-        dl.facts { @for it in value.unavailable {
-            dt { "By " (it.by) } dd { "Not available. " (it.reason) }
-        } }
+        @match value.by {
+            By::Bots => p { "By bots alone is a change of which every commit has a bot as its author." }
+            By::Assisted => p { "AI-assisted is a change of which a commit says so in its trailers or by its \
+                author. Where nobody says it, nobody knows." }
+            By::Size => p { "Size is the number of commits, merges not counted: events do not tell how many \
+                lines a change touches. " code { "seaway measure" } " reads these from a repository." }
+            _ => {}
+        }
     }
 }
