@@ -57,6 +57,9 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResp
 
 /// Tells one figure of a scope.
 type Value = fn(&Told) -> i64;
+/// Tells a quantile of a scope, and the quantile itself or a bound of it.
+type QuantileOf = fn(&Told) -> &Estimate;
+type PartOf = fn(&Estimate) -> Option<f64>;
 
 /// What is told of one scope.
 #[derive(Default)]
@@ -207,9 +210,9 @@ fn of_scopes(text: &mut String, scopes: &BTreeMap<String, Told>) {
 
 /// The quantiles that pages and reports tell. What is not known, or not reached, is no sample.
 fn quantiles(text: &mut String, by_labels: &BTreeMap<String, Told>) {
-    let of: [(&str, &str, fn(&Told) -> &Estimate); 2] =
+    let of: [(&str, &str, QuantileOf); 2] =
         [("p50", "Median", |it| &it.p50), ("p85", "85th percentile", |it| &it.p85)];
-    let parts: [(&str, &str, fn(&Estimate) -> Option<f64>); 3] = [
+    let parts: [(&str, &str, PartOf); 3] = [
         ("", "", |it| it.seconds),
         ("_low", ", lower bound of its 95 % interval", |it| it.low),
         ("_high", ", upper bound of its 95 % interval", |it| it.high),
