@@ -4,11 +4,11 @@ use super::figures::{Durations, Figures};
 use super::http::{Connection, Head};
 use crate::error::Error;
 use serde::Deserialize;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 /// How often it is looked how far the reports have come.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -17,32 +17,59 @@ const REPORTS_TIME_MAX: Duration = Duration::from_secs(600);
 /// How long a client waits that was told to.
 const BUSY_WAIT: Duration = Duration::from_millis(100);
 
-/// Requests that are ready to be sent.
+/// Requests to be sent. The first of them are made at once, so that making them takes no time from
+/// sending; the others when it is their turn, so that any number of them fits into memory.
 pub(super) struct Bodies {
-    requests: Vec<Vec<u8>>,
-    events: usize,
+    head: Head,
+    ready: VecDeque<Vec<u8>>,
+    lines: Box<dyn Iterator<Item = String> + Send>,
+    batch: usize,
+    /// Events and bytes of all that were made.
+    made: (usize, usize),
 }
+
+/// Bytes of the requests that are made at once.
+const AHEAD_BYTES: usize = 128 << 20;
 
 impl Bodies {
     /// Requests of `batch` events each.
-    pub(super) fn of(head: &Head, mut lines: impl Iterator<Item = String>, batch: usize) -> Self {
-        let (mut requests, mut events) = (Vec::new(), 0);
-        loop {
-            let some: Vec<String> = lines.by_ref().take(batch).collect();
-            events += some.len();
-            match &some[..] {
-                [] => return Self { requests, events },
-                [one] if batch == 1 => {
-                    let kind = "application/cloudevents+json";
-                    requests.push(head.post("/events", kind, one.as_bytes()));
-                }
-                some => {
-                    let kind = "application/cloudevents-batch+json";
-                    let body = format!("[{}]", some.join(","));
-                    requests.push(head.post("/events", kind, body.as_bytes()));
-                }
-            }
+    pub(super) fn of(
+        head: Head,
+        lines: impl Iterator<Item = String> + Send + 'static,
+        batch: usize,
+    ) -> Self {
+        let (ready, lines) = (VecDeque::new(), Box::new(lines));
+        let mut bodies = Self { head, ready, lines, batch, made: (0, 0) };
+        while bodies.made.1 < AHEAD_BYTES {
+            let Some(request) = bodies.make() else { break };
+            bodies.ready.push_back(request);
         }
+        bodies
+    }
+
+    fn make(&mut self) -> Option<Vec<u8>> {
+        let some: Vec<String> = self.lines.by_ref().take(self.batch).collect();
+        let request = match &some[..] {
+            [] => return None,
+            [one] if self.batch == 1 => {
+                self.head.post("/events", "application/cloudevents+json", one.as_bytes())
+            }
+            some => {
+                let body = format!("[{}]", some.join(","));
+                self.head.post("/events", "application/cloudevents-batch+json", body.as_bytes())
+            }
+        };
+        self.made.0 += some.len();
+        self.made.1 += request.len();
+        Some(request)
+    }
+}
+
+impl Iterator for Bodies {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        self.ready.pop_front().or_else(|| self.make())
     }
 }
 
@@ -80,22 +107,20 @@ struct Seen {
 impl Load {
     /// Sends everything.
     pub(super) async fn run(&self, bodies: Bodies) -> Result<Figures, Error> {
-        let Bodies { requests, events } = bodies;
-        let bytes = requests.iter().map(Vec::len).sum();
-        let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
+        let bodies = Arc::new(Mutex::new(bodies));
         let (goal, goal_seen) = watch::channel(None);
         let server = self.server;
         let progress = Head::to(server)?.get("/api/v1/progress");
         let watching = self.watch.then(|| tokio::spawn(look(server, progress, goal_seen)));
         let begin = Instant::now();
-        let clients: Vec<_> = (0..self.clients)
-            .map(|_| tokio::spawn(send(server, Arc::clone(&requests), Arc::clone(&next))))
-            .collect();
+        let clients: Vec<_> =
+            (0..self.clients).map(|_| tokio::spawn(send(server, Arc::clone(&bodies)))).collect();
         let mut seen = Seen::default();
         for client in clients {
             seen.join(client.await.map_err(|error| failed(&error.to_string()))??);
         }
         let took = begin.elapsed();
+        let (events, bytes) = bodies.lock().await.made;
         if seen.events != events {
             return Err(failed(&format!("{} of {events} events were taken", seen.events)));
         }
@@ -123,17 +148,14 @@ impl Seen {
 }
 
 /// One client: sends what is next until nothing is left.
-async fn send(
-    server: SocketAddr,
-    requests: Arc<Vec<Vec<u8>>>,
-    next: Arc<AtomicUsize>,
-) -> Result<Seen, Error> {
+async fn send(server: SocketAddr, bodies: Arc<Mutex<Bodies>>) -> Result<Seen, Error> {
     let mut connection = Connection::open(server).await.map_err(|error| broken(server, &error))?;
     let mut seen = Seen::default();
-    while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+    loop {
+        let Some(request) = bodies.lock().await.next() else { return Ok(seen) };
         loop {
             let begin = Instant::now();
-            let answer = connection.ask(request).await.map_err(|error| broken(server, &error))?;
+            let answer = connection.ask(&request).await.map_err(|error| broken(server, &error))?;
             match answer.status {
                 200 => {
                     let now = Instant::now();
@@ -155,7 +177,6 @@ async fn send(
             }
         }
     }
-    Ok(seen)
 }
 
 /// Looks how far the reports have come, until they have come to the goal.

@@ -89,19 +89,23 @@ impl Demo {
                 .or_else(unless_gone);
         }
         if self.print {
-            return print(self.lines(&company, &services));
+            return print(self.lines(&company, services));
         }
         if let Some(server) = self.server {
             let head = Head::to(server)?;
-            let bodies = Bodies::of(&head, self.lines(&company, &services), self.batch as usize);
+            let bodies = Bodies::of(head, self.lines(&company, services), self.batch as usize);
             let load = Load { server, clients: self.clients, watch: self.watch };
             return write!(anstream::stdout(), "{}", load.run(bodies).await?).or_else(unless_gone);
         }
         match &self.data {
-            Some(folder) => self.serve(folder, &company, clock).await,
+            Some(folder) => {
+                empty(folder)?;
+                self.serve(folder, &company, clock).await
+            }
             None => {
-                let folder =
-                    std::env::temp_dir().join(format!("seaway-demo-{}", std::process::id()));
+                let name = format!("seaway-demo-{}-{}", std::process::id(), clock());
+                let folder = std::env::temp_dir().join(name);
+                own(&folder)?;
                 let served = self.serve(&folder, &company, clock).await;
                 // What cannot be removed is left to whoever cleans such folders.
                 let _ = std::fs::remove_dir_all(&folder);
@@ -123,13 +127,13 @@ impl Demo {
         }
     }
 
-    fn lines<'a>(
+    fn lines(
         &self,
         company: &Company,
-        services: &'a [Service],
-    ) -> impl Iterator<Item = String> + use<'a> {
+        services: Vec<Service>,
+    ) -> impl Iterator<Item = String> + Send + use<> {
         let events = company.days().flatten().take(self.limit.unwrap_or(usize::MAX));
-        events.filter_map(|event| {
+        events.filter_map(move |event| {
             let service = services.get(event.service as usize)?;
             Some(cloudevents::json(&event, service).to_string())
         })
@@ -144,14 +148,15 @@ impl Demo {
         let server = Serve::alone(place, self.listen, files);
         let (listening, address) = oneshot::channel();
         let head = Head::to(self.listen)?;
-        let bodies = Bodies::of(&head, self.lines(company, &services), FILLING.1);
+        let bodies = Bodies::of(head, self.lines(company, services), FILLING.1);
         let serving = serve::run(server, clock, Some(listening));
         let mut serving = std::pin::pin!(serving);
         let filling = async {
             // Nobody listens if it does not come up; then the server says why.
             let Ok(server) = address.await else { return Ok(()) };
             let load = Load { server, clients: FILLING.0, watch: true };
-            say(&format!("a year in the life of a made-up company, seed {}", self.seed))?;
+            let Self { days, seed, .. } = self;
+            say(&format!("{days} days in the life of a made-up company, seed {seed}"))?;
             let figures = load.run(bodies).await?;
             say(&format!("{} events are in the reports; open http://{server}/", figures.events))
         };
@@ -166,6 +171,30 @@ impl Demo {
 fn say(what: &str) -> Result<(), Error> {
     let mut out = anstream::stdout();
     writeln!(out, "{what}").and_then(|()| out.flush()).or_else(unless_gone)
+}
+
+/// Sees to it that a folder is empty or not there: the days of two companies are no company.
+fn empty(folder: &Path) -> Result<(), Error> {
+    match std::fs::read_dir(folder).map(Iterator::count) {
+        Ok(1..) => Err(Error::input(
+            format!("{} is not empty", folder.display()),
+            "name a new folder with --data; seaway serve goes on with the data of a demo: \
+             --data FOLDER/data --catalog FOLDER/catalog",
+        )),
+        // What cannot be used is told when it is.
+        _ => Ok(()),
+    }
+}
+
+/// Makes a folder that nobody else has made, and that nobody else may look into.
+fn own(folder: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| {
+        let what = format!("{} cannot be made: {error}", folder.display());
+        Error::input(what, "name a folder with --data")
+    })
 }
 
 fn write_catalog(folder: &Path, services: &[Service]) -> Result<(), Error> {

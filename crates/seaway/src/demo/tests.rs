@@ -1,5 +1,7 @@
 use super::cloudevents;
 use super::figures::Durations;
+use super::http::Head;
+use super::load::Bodies;
 use crate::config::Config;
 use crate::intake::Reading;
 use crate::intake::cloudevents::{Received, receive};
@@ -38,6 +40,21 @@ fn what_the_company_tells_is_understood() {
         }
     }
     assert_eq!(kinds.len(), 8, "{kinds:?}");
+}
+
+/// More requests than fit into memory can be sent, and those that are made ahead come first.
+#[test]
+fn requests_are_made_as_they_are_sent() {
+    let head = || Head::to("127.0.0.1:7700".parse().unwrap()).unwrap();
+    let endless = (0_u64..).map(|number| format!("{number:01000}"));
+    let mut bodies = Bodies::of(head(), endless, 1_000);
+    for first in (0..300_u64).map(|number| number * 1_000) {
+        let request = String::from_utf8(bodies.next().unwrap()).unwrap();
+        assert!(request.contains(&format!("[{first:01000},")), "{first}");
+    }
+    let mut few =
+        Bodies::of(head(), ["1".to_owned(), "2".to_owned(), "3".to_owned()].into_iter(), 2);
+    assert_eq!((few.by_ref().count(), few.next()), (2, None));
 }
 
 #[test]

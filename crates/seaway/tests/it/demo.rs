@@ -213,3 +213,17 @@ fn the_demo_shows_what_its_events_say() {
     assert!(p50(&before) > 3.0 * p50(&after), "checkout changed its ways on 2026-03-21");
     assert!(server.stop(), "it stops as it is told to");
 }
+
+#[test]
+fn a_folder_with_data_is_left_alone() {
+    let data = Data::new();
+    let folder = data.beside("mine");
+    std::fs::create_dir_all(folder.join("catalog")).unwrap();
+    let mine = folder.join("catalog/company.yaml");
+    std::fs::write(&mine, "# mine").unwrap();
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--data", folder.to_str().unwrap()];
+    let (code, said) = data.run_failing(&arguments);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("is not empty"), "{said}");
+    assert_eq!(std::fs::read_to_string(mine).unwrap(), "# mine");
+}

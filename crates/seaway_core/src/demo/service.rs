@@ -214,6 +214,8 @@ enum Next {
 pub(super) struct Work {
     service: u32,
     start: i64,
+    /// The weekday of the first day, from 0 for Monday.
+    first_weekday: i64,
     random: Random,
     habits: Habits,
     /// From which day on the habits are others.
@@ -233,6 +235,8 @@ pub(super) struct Work {
 }
 
 const PEOPLE: [&str; 8] = ["ada", "grace", "edsger", "barbara", "alan", "mary", "donald", "radia"];
+/// The commits of branches that are merged as they are.
+const COMMITS: [usize; 7] = [1, 2, 1, 3, 1, 5, 2];
 /// Who updates libraries.
 const BOT: &str = "renovate[bot]";
 const LIBRARIES: [&str; 8] = ["serde", "tokio", "axum", "clap", "jiff", "maud", "tracing", "hyper"];
@@ -260,6 +264,8 @@ impl Work {
         Self {
             service,
             start: company.start,
+            // The first day of all was a Thursday.
+            first_weekday: (company.start.div_euclid(DAY) + 3).rem_euclid(7),
             habits,
             later,
             random,
@@ -284,7 +290,7 @@ impl Work {
         // A hundred weeks have 500 working days; what is left over is drawn.
         let (whole, part) = (self.habits.changes / 500, self.habits.changes % 500);
         let count = whole + u32::from(self.random.below(500) < part);
-        let count = if day % 7 < 5 { count } else { 0 };
+        let count = if (self.first_weekday + i64::from(day)) % 7 < 5 { count } else { 0 };
         let mut begun: Vec<Change> = (0..count).map(|_| self.begin(midnight)).collect();
         if self.direct && !begun.is_empty() {
             begun.sort_by_key(|change| change.first_authored_at);
@@ -411,14 +417,15 @@ impl Work {
 
     /// When the next train leaves.
     fn departure(&self, at: i64, train: Train) -> i64 {
-        let today = (at - self.start).div_euclid(DAY);
+        // Days since the Monday of the first week.
+        let today = (at - self.start).div_euclid(DAY) + self.first_weekday;
         let day = match train {
             Train::EachMerge => today,
             Train::Daily if today % 7 < 4 => today + 1,
             Train::Daily | Train::Weekly => (today / 7 + 1) * 7,
             Train::Monthly => (today / 28 + 1) * 28,
         };
-        self.start + day * DAY + DAY / 2
+        self.start + (day - self.first_weekday) * DAY + DAY / 2
     }
 
     /// Each change is a commit on top of the one before.
@@ -464,13 +471,15 @@ impl Work {
         let became = self.random.hash();
         let commits = match &before {
             Some(before) if self.random.in_thousand(self.habits.merges) => {
-                let head = change.head.clone();
                 let title_of_merge = format!("Merge: {}", change.title);
-                let parents = vec![before.clone(), head.clone()];
-                vec![
-                    commit(head, onto, authored_at, change.opened_at, change.message()),
-                    commit(became.clone(), parents, at, at, title_of_merge),
-                ]
+                let parents = vec![before.clone(), change.head.clone()];
+                let (mut commits, mut onto) = (Vec::new(), onto);
+                for (hash, authored_at, message) in change.work() {
+                    let parents = std::mem::replace(&mut onto, vec![hash.clone()]);
+                    commits.push(commit(hash, parents, authored_at, change.opened_at, message));
+                }
+                commits.push(commit(became.clone(), parents, at, at, title_of_merge));
+                commits
             }
             _ => vec![commit(became.clone(), onto, authored_at, at, change.message())],
         };
@@ -507,6 +516,21 @@ impl Work {
 }
 
 impl Change {
+    /// The commits of its branch, the last one its head: hash, when it was authored, what it says.
+    fn work(&self) -> impl Iterator<Item = (String, i64, String)> {
+        let n = COMMITS[self.number as usize % COMMITS.len()];
+        (1..=n).map(move |step| {
+            // No two of them, and hardly two of different changes, are turned to the same.
+            let (front, back) = self.head.split_at(n - step);
+            let after = (self.opened_at - self.first_authored_at) * (step as i64 - 1) / n as i64;
+            let message = match step {
+                1 => self.message(),
+                _ => format!("{}, step {step}", self.title),
+            };
+            (format!("{back}{front}"), self.first_authored_at + after, message)
+        })
+    }
+
     /// What its commit says.
     fn message(&self) -> String {
         match self.assisted {

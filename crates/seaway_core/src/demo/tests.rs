@@ -191,3 +191,40 @@ fn each_story_can_be_seen_in_the_events() {
     let most = others.map(|(name, told)| told.incidents * 100 / live(name).max(1)).max();
     assert!(of("routes").incidents * 100 / live("routes") > most.unwrap(), "{told:?}");
 }
+
+/// Work rests on Saturdays and Sundays of the calendar, whatever day the first one is.
+#[test]
+fn weekends_are_those_of_the_calendar() {
+    for later in 0..7 {
+        let start = COMPANY.start + later * crate::time::DAY;
+        for event in all(Company { start, direct: true, ..COMPANY }) {
+            // The first day of all was a Thursday.
+            let weekday = (event.at.div_euclid(crate::time::DAY) + 3).rem_euclid(7);
+            let is_work = matches!(event.what, What::Pushed { .. });
+            assert!(!is_work || weekday < 5, "{later}: {event:?}");
+        }
+        let monthly = Company { start, services: 12, days: 90, stories: true, ..COMPANY };
+        for event in all(monthly) {
+            let weekday = (event.at.div_euclid(crate::time::DAY) + 3).rem_euclid(7);
+            let is_train = matches!(event.what, What::DeploymentStarted(_)) && event.service == 8;
+            assert!(!is_train || weekday < 6, "{later}: {event:?}");
+        }
+    }
+}
+
+#[test]
+fn changes_have_various_numbers_of_commits() {
+    let mut sizes = BTreeSet::new();
+    for event in all(COMPANY) {
+        if let What::Pushed { commits, .. } = event.what
+            && let Some(merge) = commits.last().filter(|it| it.parents.len() == 2)
+        {
+            assert_eq!(commits[commits.len() - 2].hash, merge.parents[1]);
+            let work = &commits[..commits.len() - 1];
+            assert!(work.is_sorted_by_key(|it| it.authored_at), "{work:?}");
+            assert!(work.windows(2).all(|two| two[1].parents == [two[0].hash.clone()]));
+            sizes.insert(work.len());
+        }
+    }
+    assert_eq!(sizes, BTreeSet::from([1, 2, 3, 5]));
+}
