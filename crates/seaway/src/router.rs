@@ -41,6 +41,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/search", viewer(get(delivery::api::search)))
         .route("/quality", viewer(get(delivery::api::quality)))
         .route("/quality/findings", viewer(get(delivery::api::findings)))
+        .route("/quality/malformed", viewer(get(delivery::api::malformed)))
         .route("/event", viewer(get(intake::api::event)))
         .route("/progress", viewer(get(delivery::api::progress)))
         .route("/openapi.json", viewer(get(delivery::api::openapi)))

@@ -282,6 +282,28 @@ fn events_of_unknown_kinds_are_told_first() {
 }
 
 #[test]
+fn every_event_that_was_not_understood_is_a_row() {
+    let data = Data::new();
+    let server = data.serve();
+    let bad = |id: u32| event(&format!("e{id:03}"), "commit.pushed", "x", json!({"branch": 7}));
+    server.events(&(0..60).map(bad).collect::<Vec<_>>());
+    server.settle();
+    let body = server.get("/quality").body;
+    assert!(body.contains("\"/api/v1/quality/malformed\""), "{body}");
+    let (mut ids, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = server.report(&format!("/quality/malformed?limit=25{after}"));
+        let rows = page["rows"].as_array().unwrap();
+        ids.extend(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={}", next.replace('\n', "%0A"));
+    }
+    assert_eq!(ids, (0..60).map(|id| format!("e{id:03}")).collect::<Vec<_>>());
+    let sheet = server.get("/api/v1/quality/malformed?format=csv");
+    assert_eq!(sheet.body.lines().count(), 61, "{}", sheet.body);
+}
+
+#[test]
 fn days_after_the_data_are_told_to_be_so() {
     let data = Data::new();
     let server = data.serve();

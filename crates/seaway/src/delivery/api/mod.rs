@@ -21,7 +21,7 @@ pub(in crate::delivery) use parameters::Names;
 pub(in crate::delivery) use quality::{
     Arrivals, Finding, FindingCount, Findings, Malformed, Quality, message as finding_message,
 };
-pub(crate) use quality::{findings, quality};
+pub(crate) use quality::{findings, malformed, quality};
 pub(in crate::delivery) use reports::{
     Asked, Figures, Group, GroupReport, OrganizationReport, Service, ServiceReport, groups_of,
     known_group, name_of,

@@ -5,7 +5,7 @@ use super::filter::{FILTERS, Wanted};
 use super::parameters::Parameters;
 use super::rows::Page;
 use crate::app::{App, CatalogFiles};
-use crate::delivery::quality::Finding as Unlinked;
+use crate::delivery::quality::{Finding as Unlinked, Malformed as Misunderstood};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -60,6 +60,18 @@ pub(in crate::delivery) struct Malformed {
     pub(in crate::delivery) id: String,
     pub(in crate::delivery) kind: String,
     pub(in crate::delivery) reason: String,
+}
+
+impl Malformed {
+    fn of(row: Misunderstood) -> Self {
+        Self { source: row.source, id: row.id, kind: row.kind, reason: row.reason }
+    }
+}
+
+impl Sheet for Malformed {
+    const FILE: &'static str = "malformed";
+    const COLUMNS: &'static [Column] =
+        &[("source", "/source"), ("id", "/id"), ("kind", "/kind"), ("reason", "/reason")];
 }
 
 #[derive(Serialize)]
@@ -155,12 +167,7 @@ impl Quality {
             outcome: row.outcome,
             count: row.count,
         });
-        let malformed = app.store.malformed(rows).await?.into_iter().map(|row| Malformed {
-            source: row.source,
-            id: row.id,
-            kind: row.kind,
-            reason: row.reason,
-        });
+        let malformed = app.store.malformed(("", ""), rows).await?.into_iter().map(Malformed::of);
         let findings = app
             .store
             .finding_counts()
@@ -246,6 +253,24 @@ pub(crate) async fn findings(
 ) -> Result<Response, Problem> {
     let Findings { parameters, page } = Findings::of(&app, query.as_deref()).await?;
     listed(&parameters, page)
+}
+
+/// `GET /api/v1/quality/malformed`: the events that could not be understood.
+pub(crate) async fn malformed(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let parameters = Parameters::of(query.as_deref(), &["after", "limit", "format"])?;
+    parameters.wait(&app).await?;
+    let limit = parameters.limit()?;
+    let after = parameters.text("after").unwrap_or_default();
+    let after = after.split_once('\n').unwrap_or((after, ""));
+    let mut found = app.store.malformed(after, limit + 1).await?;
+    let has_more = found.len() as i64 > limit;
+    found.truncate(limit as usize);
+    let last = found.last().filter(|_| has_more);
+    let next = last.map(|row| format!("{}\n{}", row.source, row.id));
+    listed(&parameters, Page { rows: found.into_iter().map(Malformed::of).collect(), next })
 }
 
 #[cfg(test)]

@@ -2,4 +2,4 @@
 
 mod store;
 
-pub(in crate::delivery) use store::Finding;
+pub(in crate::delivery) use store::{Finding, Malformed};

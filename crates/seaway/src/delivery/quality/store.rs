@@ -51,10 +51,15 @@ impl Store {
         self.rows(sql, &[]).await
     }
 
-    /// Events that could not be understood.
-    pub(crate) async fn malformed(&self, limit: i64) -> Result<Vec<Malformed>, Error> {
-        let sql = "SELECT source, id, kind, reason FROM malformed ORDER BY source, id LIMIT $1";
-        self.fetch(sqlx::query_as(sql).bind(limit)).await
+    /// Events that could not be understood, by source and identifier, after one.
+    pub(crate) async fn malformed(
+        &self,
+        (source, id): (&str, &str),
+        limit: i64,
+    ) -> Result<Vec<Malformed>, Error> {
+        let sql = "SELECT source, id, kind, reason FROM malformed WHERE (source, id) > ($1, $2) \
+                   ORDER BY source, id LIMIT $3";
+        self.fetch(sqlx::query_as(sql).bind(source).bind(id).bind(limit)).await
     }
 
     /// How many findings of each kind there are.

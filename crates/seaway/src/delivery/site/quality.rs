@@ -175,7 +175,8 @@ fn malformed(value: &Quality) -> Markup {
         rows: value.malformed.iter().map(row).collect(),
     };
     let shown = value.malformed.len();
-    html! { (table.markup()) (first(shown, outcome(value, "malformed"), "/api/v1/quality")) }
+    html! { (table.markup()) (first(shown, outcome(value, "malformed"), "/api/v1/quality/malformed"))
+    p { a href="/api/v1/quality/malformed?format=csv" { "As CSV" } }  }
 }
 
 fn catalog(value: &Quality) -> Markup {
