@@ -4,6 +4,7 @@
 //! Unix seconds; `None` means *not known*.
 
 use super::attribution::DeploymentKind;
+use super::facts::Verdict;
 use super::measured::{CommitLife, Status};
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +132,97 @@ pub struct ChangeRow {
     pub deployment: Option<String>,
     /// The environment of `deployment`: names are unique within one only.
     pub environment: Option<String>,
+    /// What it consists of and what was said of it, where that is more than stands above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Box<ChangeParts>>,
+}
+
+/// The commits, reviews and builds of a change. Only its own page tells them, and there are as many
+/// rows as changes: so the names in JSON are short, and what says nothing is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChangeParts {
+    /// Its commits but merges, the oldest first: at most [`PARTS_MAX`]. Empty where its commit on
+    /// the mainline is the only one that is known.
+    #[serde(rename = "c", skip_serializing_if = "Vec::is_empty")]
+    pub commits: Vec<CommitPart>,
+    /// How many more commits there are.
+    #[serde(rename = "m", skip_serializing_if = "is_zero")]
+    pub more_commits: u32,
+    /// Whether `commits` are those of the branch of its pull request, which became the one commit
+    /// on the mainline.
+    #[serde(rename = "q", skip_serializing_if = "std::ops::Not::not")]
+    pub squashed: bool,
+    /// The reviews of its pull request, when and what they said, the oldest first: at most
+    /// [`PARTS_MAX`].
+    #[serde(rename = "r", skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<(i64, Verdict)>,
+    /// The builds of its commits, the oldest first: the newest [`BUILDS_MAX`].
+    #[serde(rename = "b", skip_serializing_if = "Vec::is_empty")]
+    pub builds: Vec<BuildPart>,
+    /// How many older builds there are.
+    #[serde(rename = "o", skip_serializing_if = "is_zero")]
+    pub older_builds: u32,
+}
+
+/// Commits and reviews of a change that its row tells.
+pub const PARTS_MAX: usize = 50;
+/// Builds of a change that its row tells.
+pub const BUILDS_MAX: usize = 20;
+
+impl ChangeParts {
+    /// Whether there is anything to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.commits.is_empty() && self.reviews.is_empty() && self.builds.is_empty()
+    }
+}
+
+/// A commit of a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CommitPart {
+    /// The first twelve digits of its hash.
+    #[serde(rename = "h")]
+    pub hash: String,
+    /// The first paragraph of its message, bounded; not escaped.
+    #[serde(rename = "s", skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// `Name <email>`, where that is not the author of the change.
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// When it was authored.
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    pub authored_at: Option<i64>,
+    /// When it was committed, where that is not when it was authored.
+    #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<i64>,
+}
+
+/// A build of a commit of a change. Runs of one pipeline on one commit are one build: what failed
+/// first and succeeded then has both moments.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BuildPart {
+    /// The pipeline.
+    #[serde(rename = "p")]
+    pub pipeline: String,
+    /// The first twelve digits of its commit, where that is not the one on the mainline.
+    #[serde(rename = "h", skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// When its first run started.
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<i64>,
+    /// When it first failed.
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<i64>,
+    /// When it first succeeded.
+    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
+    pub succeeded_at: Option<i64>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl ChangeRow {
@@ -156,6 +248,9 @@ pub struct DeploymentRow {
     /// Whether `revision` is in the known history. What is not known delivers nothing and is
     /// listed under data quality.
     pub linked: bool,
+    /// The place of `revision` on the mainline, if it is on it: every change up to there is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
     /// When it started.
     pub started_at: Option<i64>,
     /// When it finished; `None` while it runs.

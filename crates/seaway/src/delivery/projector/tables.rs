@@ -127,5 +127,7 @@ pub(crate) const VIEWS: Schema = Schema {
             "CREATE INDEX deployments_replacing ON deployments (service, replaced) \
              WHERE replaced IS NOT NULL",
         ],
+        // Changes tell their commits, reviews and builds, deployments their place on the mainline.
+        COMPUTE_ANEW,
     ],
 };

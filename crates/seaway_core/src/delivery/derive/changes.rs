@@ -3,6 +3,7 @@
 use super::graph::Graph;
 use super::known::Known;
 use super::names::Names;
+use super::parts::{Builds, Whole};
 use super::pulls::{Pull, Pulls};
 use super::{Findings, believed};
 use crate::delivery::facts::{CommitDetail, Deployment, Parents, REVIEWS_MAX, Verdict};
@@ -22,7 +23,8 @@ pub(super) fn rows(
     findings: &mut Findings,
 ) -> Vec<ChangeRow> {
     let pulls = Pulls::of(known, names, graph, measured, findings);
-    let changes = Changes { names, graph, measured, pulls, carriers, built };
+    let builds = Builds::of(known, names);
+    let changes = Changes { names, graph, measured, pulls, carriers, built, builds };
     let rows: Vec<ChangeRow> =
         measured.changes.iter().filter_map(|change| changes.row(change)).collect();
     let clocks = &measured.clock_problems;
@@ -46,6 +48,7 @@ struct Changes<'w, 'a> {
     carriers: &'w [&'w Deployment],
     /// By commit, when the first build that contains it had succeeded.
     built: &'w [Option<i64>],
+    builds: Builds<'a>,
 }
 
 impl<'a> Changes<'_, 'a> {
@@ -53,8 +56,11 @@ impl<'a> Changes<'_, 'a> {
     fn row(&self, change: &Change) -> Option<ChangeRow> {
         let detail = self.graph.detail(change.commit)?;
         let pull = self.pulls.at(change.position);
-        let raw = self.milestones(change, detail, pull);
+        let branch = self.branch(change, pull);
+        let raw = self.milestones(change, detail, pull, &branch);
         let (milestones, moved) = mended(raw);
+        let author = self.author(change, detail);
+        let parts = self.whole(change, pull, &branch, author).parts();
         let pull = pull.map(|pull| pull.known);
         let title = pull.and_then(|pull| pull.title.get()).filter(|title| !title.is_empty());
         let deployment = self.carriers.get(change.deployment as usize);
@@ -73,7 +79,7 @@ impl<'a> Changes<'_, 'a> {
             position: change.position,
             pull_request: pull.map(|pull| pull.number.clone()),
             subject: title.unwrap_or(&detail.subject).clone(),
-            author: self.author(change, detail).to_owned(),
+            author: author.to_owned(),
             commits: change.commits,
             status: change.status,
             reverts: change.reverts,
@@ -84,7 +90,19 @@ impl<'a> Changes<'_, 'a> {
             moved,
             deployment: deployment.map(|deployment| deployment.name.clone()),
             environment: deployment.map(|deployment| deployment.environment.clone()),
+            parts,
         })
+    }
+
+    fn whole<'c>(
+        &'c self,
+        change: &'c Change,
+        pull: Option<Pull<'a>>,
+        branch: &'c [u32],
+        author: &'c str,
+    ) -> Whole<'c, 'a> {
+        let Self { names, graph, measured, builds, .. } = self;
+        Whole { names, graph, measured, builds, change, pull, branch, author }
     }
 
     /// Who wrote it: of a merge, the author of the work that it brought first.
@@ -106,6 +124,7 @@ impl<'a> Changes<'_, 'a> {
         change: &Change,
         detail: &CommitDetail,
         pull: Option<Pull<'_>>,
+        branch: &[u32],
     ) -> Milestones {
         let mut all = Milestones::default();
         let committed_at = believed(detail.committed_at);
@@ -126,7 +145,7 @@ impl<'a> Changes<'_, 'a> {
         let said = all.0.iter().flatten().max().copied();
         let is_older = committed_at.is_none() || committed_at < said;
         let merged = if is_older { merged_at.or(committed_at) } else { committed_at };
-        let authored = self.authored(change, pull);
+        let authored = self.authored(change, pull, branch);
         all.set(Milestone::Authored, authored);
         all.set(Milestone::Merged, merged);
         let deployment = self.measured.deployments.get(change.deployment as usize);
@@ -144,26 +163,29 @@ impl<'a> Changes<'_, 'a> {
     /// When the clock starts. A squash or a rebase hides the first commits of its pull request
     /// from git, so the earliest of those counts that are known; and nobody opens a pull request
     /// before the work on it has begun.
-    fn authored(&self, change: &Change, pull: Option<Pull<'_>>) -> Option<i64> {
-        let Some(pull) = pull else { return change.authored };
-        let hidden = match (change.kind, pull.is_itself) {
-            (ChangeKind::Direct, true) => self.hidden(pull),
-            _ => None,
-        };
-        let told = [change.authored, believed(pull.known.opened_at.0), hidden];
-        told.into_iter().flatten().min()
+    fn authored(&self, change: &Change, pull: Option<Pull<'_>>, branch: &[u32]) -> Option<i64> {
+        let Some(Pull { known: pull, is_itself, .. }) = pull else { return change.authored };
+        let authored = |&number: &u32| self.names.commit(number)?.detail.as_ref()?.authored_at;
+        let is_hidden = change.kind == ChangeKind::Direct && is_itself;
+        let told = believed(pull.authored_at.0).filter(|_| is_hidden);
+        let branch = branch.iter().filter_map(|number| believed(authored(number)));
+        let told = [change.authored, believed(pull.opened_at.0), told];
+        told.into_iter().flatten().chain(branch).min()
     }
 
-    /// The earliest author time of the commits of a pull request that became one commit.
-    fn hidden(&self, Pull { known: pull, head, .. }: Pull<'_>) -> Option<i64> {
-        let authored = |number: u32| self.names.commit(number)?.detail.as_ref()?.authored_at;
+    /// The commits of the branch of a pull request that became one commit, as far as they are told:
+    /// what its source lists, or what leads to its newest commit.
+    fn branch(&self, change: &Change, pull: Option<Pull<'_>>) -> Vec<u32> {
+        let Some(Pull { known: pull, head, is_itself: true }) = pull else { return Vec::new() };
+        if change.kind != ChangeKind::Direct {
+            return Vec::new();
+        }
         let listed = pull.commits.iter().filter_map(|hash| self.names.number(hash));
         let line = std::iter::successors(head.filter(|_| pull.commits.is_empty()), |&at| {
             self.names.first_parent(at).filter(|&at| !self.pulls.is_head(at))
         });
         let line = line.take(REVIEWS_MAX).take_while(|&at| !self.is_on_mainline(at));
-        let known = listed.chain(line).filter_map(|number| believed(authored(number)));
-        known.chain(believed(pull.authored_at.0)).min()
+        listed.chain(line).collect()
     }
 
     fn is_on_mainline(&self, number: u32) -> bool {

@@ -135,9 +135,14 @@ pub(super) fn findings(landings: &[Landing<'_>], graph: &Graph<'_>, findings: &m
 pub(super) fn rows(
     landings: &[Landing<'_>],
     delivering: &[usize],
-    measured: &Measured,
+    (graph, measured): (&Graph<'_>, &Measured),
     incidents: &Incidents,
 ) -> Vec<DeploymentRow> {
+    let position = |commit: u32| {
+        let index = graph.index(commit)?;
+        let mainline = &measured.mainline;
+        mainline.is_on_chain(index).then(|| mainline.brought_by[index as usize])
+    };
     let mut rows: Vec<DeploymentRow> = landings
         .iter()
         .map(|landing| {
@@ -148,6 +153,7 @@ pub(super) fn rows(
                 production: landing.production,
                 revision: landing.revision.map(str::to_owned),
                 linked: landing.commit.is_some(),
+                position: landing.commit.and_then(position),
                 started_at: believed(it.started_at.0),
                 finished_at: landing.finished_at,
                 succeeded: landing.succeeded,

@@ -4,8 +4,8 @@
 //! which deployments deliver, `graph` makes a [`History`](super::history::History) of the commits,
 //! and [`Measured`] applies the rules of the design to it, as it does for `measure`. What git
 //! cannot tell is added then: `pulls` finds the pull request that brought a change, `built` the
-//! first build that contains it, `changes` puts the milestones together, and `incidents` finds the
-//! deployments that failed customers.
+//! first build that contains it, `changes` puts the milestones together, `parts` adds what a
+//! change consists of, and `incidents` finds the deployments that failed customers.
 //!
 //! **Invariant:** a view is a pure function of the *set* of entities. The order in which they are
 //! given, and whether one is given twice or in pieces, does not matter.
@@ -18,6 +18,7 @@ mod incidents;
 mod known;
 mod landings;
 mod names;
+mod parts;
 mod pulls;
 pub mod sealed;
 
@@ -114,7 +115,7 @@ impl<'a> Course<'a> {
             changes::rows(known, &names, &graph, &measured, &carriers, &built, &mut findings);
         let incidents = incidents::Incidents::of(spec, known, &landings, &mut findings);
         landings::findings(&landings, &graph, &mut findings);
-        let deployments = landings::rows(&landings, &delivering, &measured, &incidents);
+        let deployments = landings::rows(&landings, &delivering, (&graph, &measured), &incidents);
         let mut commits: Vec<CommitLife> = measured.commit_lives(&graph.history).collect();
         commits.sort_unstable();
         let moments = deployments.iter().flat_map(|row| [row.started_at, row.finished_at]);

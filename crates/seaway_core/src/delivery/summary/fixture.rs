@@ -47,6 +47,7 @@ pub(in crate::delivery) fn change(milestones: Milestones) -> ChangeRow {
         moved: Vec::new(),
         deployment: None,
         environment: None,
+        parts: None,
     }
 }
 
@@ -109,6 +110,7 @@ pub(in crate::delivery) fn deployment(
         production: true,
         revision: None,
         linked: kind.is_some(),
+        position: None,
         started_at: None,
         finished_at: Some(finished_at),
         succeeded: Some(true),

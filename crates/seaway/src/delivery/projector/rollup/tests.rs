@@ -45,6 +45,7 @@ fn change_row(authored: i64, lag: i64, delivered: bool) -> ChangeRow {
         moved: Vec::new(),
         deployment: None,
         environment: None,
+        parts: None,
     }
 }
 
@@ -55,6 +56,7 @@ fn deployment_row(finished_at: i64) -> DeploymentRow {
         production: true,
         revision: None,
         linked: true,
+        position: None,
         started_at: None,
         finished_at: Some(finished_at),
         succeeded: Some(true),

@@ -39,7 +39,8 @@ impl Sealed {
             Entity::Repository(_) | Entity::Branch(_) => true,
             Entity::Commit(it) => self.admits_commit(it),
             Entity::PullRequest(it) => self.admits_pull(it),
-            Entity::Build(it) => self.is_free_or_cut(&it.revision),
+            // The row of the cut, which tells its builds, is sealed.
+            Entity::Build(it) => self.is_free(&it.revision) && !self.may_name_cut(&it.revision),
             Entity::Deployment(it) => self.admits_deployment(spec, it),
             Entity::Incident(it) => self.admits_incident(it),
             Entity::Artifact(it) => {
@@ -56,6 +57,12 @@ impl Sealed {
 
     fn is_free_or_cut(&self, hash: &str) -> bool {
         hash == self.cut || self.is_free(hash)
+    }
+
+    /// Whether a name is the hash of the commit of the cut, or a short form of it.
+    fn may_name_cut(&self, hash: &str) -> bool {
+        let begins = self.cut.as_bytes().iter().zip(hash.as_bytes());
+        !hash.is_empty() && begins.into_iter().all(|(a, b)| a.eq_ignore_ascii_case(b))
     }
 
     fn is_recent(&self, hash: &str) -> bool {

@@ -111,6 +111,9 @@ impl Sealed {
         }
         let (environment, name, _) = &self.landing;
         view.deployments.retain(|row| row.environment != *environment || row.name != *name);
+        for position in view.deployments.iter_mut().filter_map(|row| row.position.as_mut()) {
+            *position = (*position + self.position).saturating_sub(CUT);
+        }
         let mut assumed = self.assumed;
         view.findings.retain(|row| match row.kind.as_str() {
             "assumed_parents" => {

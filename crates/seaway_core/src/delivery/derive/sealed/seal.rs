@@ -320,10 +320,7 @@ impl<'a> Cut<'_, 'a> {
     fn is_sealed_build(&self, build: &Build, things: &Things<'a>, named: &Stems) -> bool {
         let revision = build.revision.as_str();
         match self.course.names.find(revision) {
-            Some(number) => {
-                things.commits.contains(revision)
-                    || (self.contains_number(number) && revision != self.cut_hash())
-            }
+            Some(number) => things.commits.contains(revision) || self.contains_number(number),
             None => !is_nothing(revision) && named.may_name(revision),
         }
     }

@@ -168,6 +168,9 @@ impl Life {
             }
         }
         let merge = self.commit(&[&tip], None);
+        if much.is_multiple_of(4) {
+            self.build_of(head.clone(), how);
+        }
         self.pull(head, merge, &commits);
     }
 
@@ -249,7 +252,10 @@ impl Life {
     }
 
     fn build(&mut self, back: usize, how: u8) {
-        let revision = self.back(back);
+        self.build_of(self.back(back), how);
+    }
+
+    fn build_of(&mut self, revision: String, how: u8) {
         let pipeline = if how.is_multiple_of(5) { "lint" } else { "ci" };
         self.tell(Entity::Build(Build {
             revision,
@@ -260,7 +266,7 @@ impl Life {
             } else {
                 (self.now + 1).into()
             },
-            ..Build::default()
+            failed_at: Earliest(how.is_multiple_of(4).then_some(self.now)),
         }));
     }
 
@@ -320,7 +326,8 @@ impl Life {
         let number = (self.pulls + 1).saturating_sub(back);
         let mut pull = PullRequest { number: number.to_string(), ..PullRequest::default() };
         pull.opened_at = (self.now - 5).into();
-        pull.reviews.insert("1".to_owned(), Review { at: self.now, verdict: Verdict::Approved });
+        let verdict = if how.is_multiple_of(3) { Verdict::Commented } else { Verdict::Approved };
+        pull.reviews.insert((how % 2).to_string(), Review { at: self.now, verdict });
         self.tell(Entity::PullRequest(pull));
     }
 
