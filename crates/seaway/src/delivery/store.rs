@@ -519,6 +519,21 @@ impl Store {
         Ok(rows.into_iter().next().map(|row| row.0))
     }
 
+    /// The JSON of the first deployments of a service that finished at a moment or later.
+    pub(crate) async fn deployments_since(
+        &self,
+        service: &str,
+        since: i64,
+        limit: i64,
+    ) -> Result<Vec<String>, Error> {
+        let sql = "SELECT body FROM deployments \
+                   WHERE service = $1 AND COALESCE(finished_at, 0) >= $2 \
+                   ORDER BY COALESCE(finished_at, 0), environment || ' ' || name LIMIT $3";
+        let query = sqlx::query_as(sql).bind(service).bind(since).bind(limit);
+        let rows: Vec<(String,)> = query.fetch_all(self.database.pool()).await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
     /// The JSON of the changes that a deployment delivered.
     pub(crate) async fn changes_of(
         &self,

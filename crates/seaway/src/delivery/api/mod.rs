@@ -1,6 +1,7 @@
 //! The JSON of delivery under `/api/v1`, described by `docs/openapi.json`.
 //!
-//! `reports` has the figures, `rows` the changes, deployments and incidents behind them, `quality`
+//! `reports` has the figures, `rows` the changes, deployments and incidents behind them, `journey` one
+//! change with all that is known of its way, `quality`
 //! what could not be linked or understood, `parameters` what URLs may say, `filter`
 //! which services they may ask for, and `csv` tells lists as CSV. `compare` puts scopes side by side,
 //! and `search` finds rows by what people remember of them.
@@ -8,6 +9,7 @@
 mod compare;
 mod csv;
 pub(in crate::delivery) mod filter;
+mod journey;
 pub(in crate::delivery) mod parameters;
 mod quality;
 mod reports;
@@ -17,6 +19,8 @@ mod tables;
 
 pub(crate) use compare::compare;
 pub(in crate::delivery) use compare::{By, ComparedPart, Comparison, DAYS, PARTS_MAX};
+pub(crate) use journey::change;
+pub(in crate::delivery) use journey::{Effect, Journey, LOOKED_AT as DEPLOYMENTS_LOOKED_AT};
 pub(in crate::delivery) use parameters::Names;
 pub(in crate::delivery) use quality::{
     Arrivals, Finding, FindingCount, Findings, Malformed, Quality, message as finding_message,
@@ -27,10 +31,8 @@ pub(in crate::delivery) use reports::{
     known_group, name_of,
 };
 pub(crate) use reports::{group, groups, organization, service, services};
-pub(in crate::delivery) use rows::{
-    Carried, Change, Deployment, known_change, known_service, waiting_in,
-};
-pub(crate) use rows::{change, changes, deployment, deployments, incidents, waiting};
+pub(in crate::delivery) use rows::{Carried, Change, Deployment, known_service, waiting_in};
+pub(crate) use rows::{changes, deployment, deployments, incidents, waiting};
 pub(crate) use search::search;
 pub(in crate::delivery) use search::{FOUND_MAX, Found, LOOKED_AT, Titled};
 

@@ -244,19 +244,6 @@ pub(in crate::delivery) async fn waiting_in(
     kept.into_iter().map(|kept| Ok(Change::of(kept.service, read(&kept.body)?, false))).collect()
 }
 
-/// A change that a URL names, with its author.
-pub(in crate::delivery) async fn known_change(
-    app: &App,
-    service: &str,
-    change: &str,
-) -> Result<Change, Problem> {
-    let body = app.store.change(service, change).await?.ok_or_else(|| {
-        Problem::not_found(format!("{service} has no change {change}"))
-            .hint("name it by the whole hash of its commit on the mainline")
-    })?;
-    Ok(Change::of(service.to_owned(), read(&body)?, true))
-}
-
 /// An incident.
 #[derive(Serialize)]
 struct Incident {
@@ -378,16 +365,6 @@ pub(crate) async fn changes(
         &asked.parameters,
         page(kept, asked.limit, |service, row| Change::of(service, row, false))?,
     )
-}
-
-/// `GET /api/v1/services/{service}/changes/{change}`.
-pub(crate) async fn change(
-    State(app): State<Arc<App>>,
-    Names((service, change)): Names<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    Ok(Json(known_change(&app, &service, &change).await?))
 }
 
 /// `GET /api/v1/services/{service}/deployments`.

@@ -1,8 +1,10 @@
 //! One change's journey, milestone by milestone.
 
+mod parts;
+
 use super::{Shown, change_url, deployment_url, forge_url, service_url, trail_of_service};
 use crate::app::App;
-use crate::delivery::api::{Carried, Change, Names, Parameters, known_change};
+use crate::delivery::api::{Change, Deployment, Journey, Names, Parameters};
 use crate::pages::parts::{Column, Table, figure, nothing, section};
 use crate::pages::site::{Page, Place, escape};
 use crate::pages::words::{HASH, LINE, NAME, clean, counted, moment, outside, percent, unbroken};
@@ -54,28 +56,36 @@ pub(crate) async fn change(
     RawQuery(query): RawQuery,
 ) -> Result<Page, Problem> {
     Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    let value = known_change(&app, &service, &change).await?;
+    let whole = Journey::of(&app, &service, &change).await?;
+    let deployment = whole.delivered_by(&app).await?;
+    let value = &whole.change;
     let repository = app.store.service(&service).await?.and_then(|row| row.repository);
+    let repository = repository.as_deref();
     let as_of = app.store.newest().await?.unwrap_or(0);
-    let deployment = match (&value.environment, &value.deployment) {
-        (Some(environment), Some(name)) => {
-            Some(Carried::of(&app, [&service, environment, name]).await?)
-        }
-        _ => None,
-    };
-    let legs = legs(&value, as_of);
+    let legs = legs(value, as_of);
     let body = html! {
         header.hero { div.frame {
             p.eyebrow { "A change of " a href=(service_url(&service)) { (outside(&service, NAME)) } }
             h1 { (outside(&value.subject, LINE)) }
-            div.median { (answer(&value, &legs)) }
+            div.median { (answer(value, &legs)) }
         } }
         main.frame {
             (section("journey", "Journey", "Each stage from its first to its last moment. They add up to the \
-                whole time.", &journey(&value, &legs)))
-            (section("facts", "The change", "What is known of it.", &facts(&value, repository.as_deref())))
-            (section("delivery", "Delivery", "The deployment that brought it to customers, and stayed.",
-                &delivery(&value, deployment.as_ref())))
+                whole time.", &journey(value, &legs)))
+            (section("facts", "The change", "What is known of it.", &facts(value, repository)))
+            (section("commits", "Commits", "The work in it, the oldest first. Merge commits carry none of their own.",
+                &parts::commits(&whole, repository)))
+            @if !whole.reviews.is_empty() {
+                (section("reviews", "Reviews", "What people other than its author said of its pull request.",
+                    &parts::reviews(&whole)))
+            }
+            @if !whole.builds.is_empty() {
+                (section("builds", "Builds", "Builds of its commits. Runs of one pipeline on one commit are one row.",
+                    &parts::builds(&whole, repository)))
+            }
+            (section("delivery", "Delivery", "The deployment that brought it to customers, and stayed; \
+                and all that brought it anywhere or took it back.", &html! {
+                (delivery(value, deployment.as_ref())) (parts::deployments(&whole)) }))
         }
     };
     let shown = Shown {
@@ -246,8 +256,8 @@ fn facts(value: &Change, repository: Option<&str>) -> Markup {
     } }
 }
 
-fn delivery(value: &Change, carried: Option<&Carried>) -> Markup {
-    let Some(Carried { deployment, .. }) = carried else {
+fn delivery(value: &Change, deployment: Option<&Deployment>) -> Markup {
+    let Some(deployment) = deployment else {
         return match value.status {
             Status::Waiting => html! {
                 p { "It waits. " a href=(format!("/in-flight?service={}", escape(&value.service))) {
