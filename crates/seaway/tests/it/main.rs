@@ -38,6 +38,7 @@ mod pages_truth;
 mod serve_csv;
 mod serve_docs;
 mod serve_hostile;
+mod serve_journey;
 mod serve_lang;
 mod serve_load;
 mod serve_openapi;

@@ -39,11 +39,24 @@ fn events() -> Vec<Value> {
             "commit.pushed",
             &hash(3),
             json!({
-                "repository": repository, "branch": "main", "default": true, "after": hash(3),
+                "repository": repository, "branch": "main", "default": true, "after": hash(5),
                 "pushedAt": "2026-03-04T09:00:00Z",
-                "commits": [commit(1, &[], 1), commit(2, &[1], 2), commit(3, &[2], 3)],
+                "commits": [
+                    commit(1, &[], 1), commit(2, &[1], 2), commit(3, &[2], 3), commit(4, &[3], 3),
+                    commit(5, &[3, 4], 4),
+                ],
             }),
         ),
+        event(
+            "build",
+            "build.finished",
+            "build",
+            json!({
+                "repository": repository, "revision": hash(5), "pipeline": EVIL,
+                "finishedAt": "2026-03-04T09:30:00Z", "outcome": "failure",
+            }),
+        ),
+        deployment("d4", EVIL, "staging", 5, 7),
         deployment("d1", "first", "production", 1, 5),
         deployment("d2", EVIL, "production", 2, 6),
         deployment("d3", EVIL, EVIL, 77, 6),
@@ -104,6 +117,7 @@ fn script_from_outside_is_text_on_every_page() {
         "/search?q=0000".to_owned(),
         format!("/services/{service}/changes/{}", hash(2)),
         format!("/services/{service}/changes/{}", hash(3)),
+        format!("/services/{service}/changes/{}", hash(5)),
         format!("/services/{service}/changes/{service}"),
         format!("/services/{service}/deployments/production/{service}"),
         format!("/services/{service}/deployments/{service}/{service}"),
@@ -117,6 +131,12 @@ fn script_from_outside_is_text_on_every_page() {
         let page = visit(&server, &path);
         shown += usize::from(page.contains("&lt;script&gt;"));
         open.extend(links(&page));
+    }
+    let merge = visit(&server, &format!("/services/{service}/changes/{}", hash(5)));
+    for id in ["commits", "builds", "delivery"] {
+        let (_, section) = merge.split_once(&format!("<section id=\"{id}\"")).unwrap();
+        let section = section.split("</section>").next().unwrap();
+        assert!(section.contains("&lt;script&gt;"), "{id}: {section}");
     }
     assert!(shown >= 8, "the text was on {shown} pages only: {seen:?}");
 }
