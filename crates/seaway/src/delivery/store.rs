@@ -530,7 +530,7 @@ impl Store {
                    WHERE service = $1 AND COALESCE(finished_at, 0) >= $2 \
                    ORDER BY COALESCE(finished_at, 0), environment || ' ' || name LIMIT $3";
         let query = sqlx::query_as(sql).bind(service).bind(since).bind(limit);
-        let rows: Vec<(String,)> = query.fetch_all(self.database.pool()).await?;
+        let rows: Vec<(String,)> = self.fetch(query).await?;
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
