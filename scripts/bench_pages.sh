@@ -31,19 +31,38 @@ fi
 
 data=${DATA:-$scratch/data}
 mkdir -p "$data/catalog"
-"$SEAWAY" demo --print-catalog "${company[@]}" >"$data/catalog/company.yaml"
+# A file of the catalog holds 1 MiB at most.
+"$SEAWAY" demo --print-catalog "${company[@]}" | python3 -c '
+import sys
+entities = sys.stdin.read().split("\n---\n")
+for first in range(0, len(entities), 500):
+    with open(f"{sys.argv[1]}/company-{first}.yaml", "w") as file:
+        file.write("\n---\n".join(entities[first : first + 500]) + "\n")
+' "$data/catalog"
+
+# serve: sets server and address.
+serve() {
+    SEAWAY_LOG=warn "$SEAWAY" serve --data "$data" --listen 127.0.0.1:0 \
+        --catalog "$data/catalog" >"$scratch/said" &
+    server=$!
+    for ((tries = 0; tries < 600; tries++)); do
+        address=$(sed -n 's,^listening on http://,,p' "$scratch/said")
+        [[ -n $address ]] && return
+        sleep 0.1
+    done
+    echo "the server does not start" >&2
+    exit 1
+}
+
 if [[ ! -f $data/ledger.sqlite ]]; then
+    # The catalog comes first, so that nothing is computed for services that nobody owns.
+    serve
+    sleep 15
+    stop
     "$SEAWAY" demo --print "${company[@]}" | "$SEAWAY" import --data "$data" -
     "$SEAWAY" rebuild --data "$data"
 fi
-SEAWAY_LOG=warn "$SEAWAY" serve --data "$data" --listen 127.0.0.1:0 --catalog "$data/catalog" \
-    >"$scratch/said" &
-server=$!
-for ((tries = 0; tries < 600; tries++)); do
-    address=$(sed -n 's,^listening on http://,,p' "$scratch/said")
-    [[ -n $address ]] && break
-    sleep 0.1
-done
+serve
 
 python3 - "$address" "$requests" "$open" "/proc/$server/status" <<'PYTHON'
 import http.client, json, socket, sys, time
