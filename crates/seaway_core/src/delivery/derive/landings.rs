@@ -190,8 +190,10 @@ fn add_measured(rows: &mut [DeploymentRow], delivering: &[usize], measured: &Mea
         if rollback != NONE {
             let rollback = &rows[delivering[rollback as usize]];
             let (name, finished_at) = (rollback.name.clone(), rollback.finished_at);
-            rows[at].failed_by = Some(name);
-            rows[at].recovered_at = finished_at;
+            // Where incidents are on record, these say when it was over.
+            if rows[at].failed_by.replace(name).is_none() {
+                rows[at].recovered_at = finished_at;
+            }
         }
     }
     for change in measured.changes.iter().filter(|change| change.deployment != NONE) {
