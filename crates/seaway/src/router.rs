@@ -6,14 +6,19 @@ use crate::pages::{assets, site};
 use crate::problem::Problem;
 use crate::{access, delivery, intake, ledger};
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
+use std::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::decompression::RequestDecompressionLayer;
+
+/// How much of a path the log tells.
+const PATH_CHARS: usize = 200;
 
 /// All that the server answers.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -129,6 +134,22 @@ fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
         .layer(CatchPanicLayer::custom(|_| Problem::fault().into_response()))
         .layer(map_response(secured))
+        .layer(from_fn(logged))
+}
+
+/// Tells the log of a request: faults always, all others to whoever wants to know. Queries stay
+/// untold, as people type into them.
+async fn logged(request: Request, next: Next) -> Response {
+    let begin = Instant::now();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let response = next.run(request).await;
+    let (status, took) = (response.status().as_u16(), begin.elapsed().as_micros() as u64);
+    let path: String = uri.path().chars().take(PATH_CHARS).collect();
+    match response.status().is_server_error() {
+        true => tracing::warn!(%method, path, status, microseconds = took, "a request failed"),
+        false => tracing::debug!(%method, path, status, microseconds = took, "answered"),
+    }
+    response
 }
 
 /// What stands in an answer is taken for what the answer says that it is, and for nothing else; no

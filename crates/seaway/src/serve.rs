@@ -186,9 +186,12 @@ type KnownCatalog = Pin<Box<dyn Future<Output = Option<Arc<History>>> + Send>>;
 fn log_to_stderr() {
     let wanted = std::env::var("SEAWAY_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_default();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second server in one process would find the first one's; that is as good.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = match std::env::var("SEAWAY_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        true => log.json().flatten_event(true).try_init(),
+        false => log.try_init(),
+    };
 }
 
 async fn told_to_stop() {

@@ -333,3 +333,20 @@ fn wrong_use_is_told() {
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("choose another port"), "{said}");
 }
+
+#[test]
+fn programs_can_read_the_log() {
+    let data = Data::new().env("SEAWAY_LOG", "seaway=debug").env("SEAWAY_LOG_FORMAT", "json");
+    let log = data.beside("log");
+    let mut command = data.seaway(&["serve", "--listen", "127.0.0.1:0"]);
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let server = Server::start(command);
+    server.report("/organization?since=2026-01-01");
+    assert!(server.stop());
+    let text = std::fs::read_to_string(&log).unwrap();
+    let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let request = told.iter().find(|it| it["path"] == "/api/v1/organization").unwrap();
+    assert_eq!((&request["status"], &request["method"]), (&json!(200), &json!("GET")));
+    assert!(request["microseconds"].as_u64().is_some() && request["level"] == "DEBUG");
+    assert!(!text.contains("2026-01-01"), "what people ask for stays untold");
+}
