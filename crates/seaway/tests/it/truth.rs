@@ -148,7 +148,7 @@ fn compared(checks: &mut Checks, server: &Server, world: &World, catalog: &Catal
     {
         let told = server.report(&format!("/compare?by={by}"));
         let since = told["since"].as_str().map(day);
-        assert_eq!(since, Some((world.as_of.div_euclid(DAY) - 90) * DAY), "91 days");
+        assert_eq!(since, Some((world.as_of.div_euclid(DAY) - 89) * DAY), "90 days");
         let sides = catalog.by(property);
         checks.count(
             &format!("compared by {by}"),

@@ -171,11 +171,11 @@ fn rework(checks: &mut Checks, of: &str, told: &Value, truth: &Figures) {
 }
 
 fn dora(checks: &mut Checks, of: &str, told: &Value, truth: &Figures) {
-    let (live, n) = (truth.live().count(), truth.delivered().count());
+    let live = truth.live().count();
     let failed = truth.live().filter(|it| it.failed.is_some()).count();
     let unplanned = truth.live().filter(|it| it.unplanned).count();
     let measure = |at: usize| &told["dora"][at];
-    // Each change of the company has one commit.
+    let n = truth.delivered().map(|it| it.committed.len()).sum();
     checks.count(&format!("{of} lead time n"), &measure(0)["n"], n);
     let what = format!("{of} lead time");
     checks.quantile(&what, &measure(0)["value"], &truth.lead_time(), 0.5, OFF);

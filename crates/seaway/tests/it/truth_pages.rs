@@ -269,7 +269,10 @@ fn latest(checks: &mut Checks, page: &Page, url: &str, truth: &Figures) {
             (_, _, "first") => "the first",
             _ => "success",
         };
-        let carried = truth.carried(known).to_string();
+        let carried = match known.success {
+            true => truth.carried(known).to_string(),
+            false => "none".to_owned(),
+        };
         let truth = [at.as_str(), &known.service, &known.name, &carried, what];
         let told = [words[0], service, rest[0], rest[1], rest[2]];
         checks.that(told == truth, || format!("{url} lists {told:?}, and not {truth:?}"));
