@@ -4,6 +4,7 @@ use super::rollup::scope_of_class;
 use seaway_core::catalog::{Class, ClassFilter};
 use seaway_core::delivery::summary::{Day, DaySummary};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// The sums whose merge is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +45,11 @@ pub(crate) fn merge(
 ) -> Option<BTreeMap<Day, DaySummary>> {
     let mut days: BTreeMap<Day, DaySummary> = BTreeMap::new();
     for (day, body) in added {
-        let sum = days.entry(Day::of_number(*day)?).or_default();
-        sum.merge(&DaySummary::decode(body)?);
+        let summary = DaySummary::decode(body)?;
+        match days.entry(Day::of_number(*day)?) {
+            Entry::Vacant(first) => drop(first.insert(summary)),
+            Entry::Occupied(mut sum) => sum.get_mut().merge(&summary),
+        }
     }
     for (day, body) in taken {
         // A day before the span is only told where something is open on it.

@@ -1,10 +1,10 @@
 //! Sets of changes side by side: their curves, and whether these differ.
 
 use super::build::time_to_value;
-use super::kept::{put_in, stock_at};
+use super::kept::{Opened, put_in};
 use super::tally::Lives;
 use crate::delivery::report::{TimeToValue, noise};
-use crate::delivery::summary::{Day, DaySummary, Days, OpenChange, Stock};
+use crate::delivery::summary::{Day, DaySummary, Days, Stock};
 use crate::stats::life_table::LifeTable;
 use crate::stats::survival::{LogRank, log_rank_of_tables};
 use crate::time::humanize;
@@ -41,12 +41,11 @@ impl Part {
     #[must_use]
     pub fn of(compared: &Compared<'_>, mut summaries: BTreeMap<Day, DaySummary>) -> Self {
         let &Compared { since, until, as_of, days } = compared;
-        let open: Vec<(OpenChange, i64)> =
-            summaries.values().flat_map(|summary| summary.open.iter()).collect();
+        let open = Opened::of(summaries.values());
         for day in since.into_iter().chain(until).collect::<BTreeSet<_>>() {
             let moment = days.start(day);
             if moment <= as_of && !open.is_empty() {
-                put_in(&stock_at(&open, moment), summaries.entry(day).or_default());
+                put_in(&open.stock_at(moment), summaries.entry(day).or_default());
             }
         }
         let closed = until.filter(|&until| days.start(until) <= as_of);
@@ -54,7 +53,7 @@ impl Part {
             // A span after the data sees nothing.
             _ if since.is_some_and(|since| days.start(since) > as_of) => Stock::default(),
             Some(until) => summaries.get(&until).map(DaySummary::stock).unwrap_or_default(),
-            None => stock_at(&open, as_of),
+            None => open.stock_at(as_of),
         };
         let first = since.and_then(|since| summaries.get(&since));
         let mut lives = Lives::since(since, first.map(|day| &day.waiting));

@@ -34,8 +34,7 @@ pub struct Question<'a> {
 #[must_use]
 pub fn report(question: Question<'_>, mut summaries: BTreeMap<Day, DaySummary>) -> Report {
     let Question { scope, since, until, as_of, days, first_deployment, knows_incidents } = question;
-    let open: Vec<(OpenChange, i64)> =
-        summaries.values().flat_map(|summary| summary.open.iter()).collect();
+    let open = Opened::of(summaries.values());
     let mut input = Input {
         scope,
         since,
@@ -49,12 +48,12 @@ pub fn report(question: Question<'_>, mut summaries: BTreeMap<Day, DaySummary>) 
     for day in stock_days(&input) {
         let moment = days.start(day);
         if moment <= as_of && !open.is_empty() {
-            put_in(&stock_at(&open, moment), summaries.entry(day).or_default());
+            put_in(&open.stock_at(moment), summaries.entry(day).or_default());
         }
     }
     let stock = match until.filter(|&until| days.start(until) <= as_of) {
         Some(until) => summaries.get(&until).map(DaySummary::stock).unwrap_or_default(),
-        None => stock_at(&open, as_of),
+        None => open.stock_at(as_of),
     };
     input.stock = &stock;
     build(&input, summaries)
@@ -88,16 +87,15 @@ pub fn brief(question: &Question<'_>, summaries: &BTreeMap<Day, DaySummary>) -> 
         let none = Estimate::default();
         return Brief { n: 0, waiting: 0, p50: none, p85: none, deployments };
     }
-    let open: Vec<(OpenChange, i64)> =
-        summaries.values().flat_map(|summary| summary.open.iter()).collect();
+    let open = Opened::of(summaries.values());
     let stock = |day: Day| {
-        let mut ages = stock_at(&open, days.start(day)).ages;
+        let mut ages = open.ages_at(OpenKind::Measured, days.start(day));
         summaries.get(&day).iter().for_each(|summary| ages.merge(&summary.waiting));
         ages
     };
     let waits = match until.filter(|&until| days.start(until) <= as_of) {
         Some(until) => stock(until),
-        None => stock_at(&open, as_of).ages,
+        None => open.ages_at(OpenKind::Measured, as_of),
     };
     let mut lives = Lives::since(since, since.map(stock).as_ref());
     asked.for_each(|(_, summary)| lives.add(summary, days));
@@ -105,23 +103,71 @@ pub fn brief(question: &Question<'_>, summaries: &BTreeMap<Day, DaySummary>) -> 
     Brief { n, waiting, p50, p85, deployments }
 }
 
-/// What of the open changes waited at a moment.
-pub(super) fn stock_at(open: &[(OpenChange, i64)], moment: i64) -> Stock {
-    let mut stock = Stock::default();
-    let there = || open.iter().filter(|(change, _)| change.appears <= moment);
-    let count = |kind| there().filter(|(it, _)| it.kind == kind).map(|&(_, count)| count).sum();
-    let ages = |kind| {
-        let of_kind = there().filter(move |(change, _)| change.kind == kind);
-        let age =
-            |&(change, count): &(OpenChange, i64)| (moment.saturating_sub(change.start), count);
-        Histogram::of(of_kind.map(age))
-    };
-    stock.ages = ages(OpenKind::Measured);
-    stock.last_stage = ages(OpenKind::LastStage);
-    stock.commits = ages(OpenKind::Commit);
-    stock.reverts = count(OpenKind::Revert);
-    stock.reverted = count(OpenKind::Reverted);
-    stock
+/// What stocks are made of.
+const STOCKED: [OpenKind; 5] = [
+    OpenKind::Measured,
+    OpenKind::LastStage,
+    OpenKind::Commit,
+    OpenKind::Revert,
+    OpenKind::Reverted,
+];
+
+/// Something open, with how many there are of it. Times are Unix seconds.
+struct Opening {
+    appears: i64,
+    start: i64,
+    count: i64,
+}
+
+/// What is open of [`STOCKED`], each kind in the order in which it appears: a report asks for the
+/// stocks of many moments, and at most of them little of it has appeared.
+pub(super) struct Opened([Vec<Opening>; STOCKED.len()]);
+
+impl Opened {
+    pub(super) fn of<'a>(summaries: impl Iterator<Item = &'a DaySummary>) -> Self {
+        let mut kinds: [Vec<Opening>; STOCKED.len()] = Default::default();
+        for (change, count) in summaries.flat_map(|summary| summary.open.iter()) {
+            let OpenChange { appears, start, kind } = change;
+            if let Some(place) = STOCKED.iter().position(|&it| it == kind) {
+                kinds[place].push(Opening { appears, start, count });
+            }
+        }
+        for kind in &mut kinds {
+            kind.sort_unstable_by_key(|it| it.appears);
+        }
+        Self(kinds)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Vec::is_empty)
+    }
+
+    /// What of a kind was there at a moment.
+    fn there(&self, kind: OpenKind, moment: i64) -> &[Opening] {
+        let Some(place) = STOCKED.iter().position(|&it| it == kind) else { return &[] };
+        let all = &self.0[place];
+        &all[..all.partition_point(|it| it.appears <= moment)]
+    }
+
+    /// The ages of what of a kind waited at a moment.
+    pub(super) fn ages_at(&self, kind: OpenKind, moment: i64) -> Histogram {
+        let there = self.there(kind, moment).iter();
+        Histogram::of(there.map(|it| (moment.saturating_sub(it.start), it.count)))
+    }
+
+    /// What waited at a moment.
+    pub(super) fn stock_at(&self, moment: i64) -> Stock {
+        let count = |kind| {
+            self.there(kind, moment).iter().fold(0_i64, |all, it| all.wrapping_add(it.count))
+        };
+        Stock {
+            ages: self.ages_at(OpenKind::Measured, moment),
+            last_stage: self.ages_at(OpenKind::LastStage, moment),
+            commits: self.ages_at(OpenKind::Commit, moment),
+            reverts: count(OpenKind::Revert),
+            reverted: count(OpenKind::Reverted),
+        }
+    }
 }
 
 pub(super) fn put_in(stock: &Stock, summary: &mut DaySummary) {

@@ -113,20 +113,20 @@ impl Entering {
 
     /// Takes no more memory than some times the bytes that are left.
     pub(super) fn decode(from: &mut Bytes<'_>) -> Option<Self> {
-        let mut entering = BTreeMap::new();
+        let mut entering: Vec<(Place, Sum)> = Vec::new();
         let mut before = 0;
         for _ in 0..from.read()? {
             let day = i64::from(before).checked_add(from.read_signed()?)?;
             let place = (Day(i32::try_from(day).ok()?), u8::try_from(from.read()?).ok()?);
             let sum = Sum { count: from.read_signed()?, seconds: from.read_signed()? };
-            let in_order = entering.last_key_value().is_none_or(|(last, _)| *last < place);
+            let in_order = entering.last().is_none_or(|(last, _)| *last < place);
             if !in_order || sum == Sum::default() {
                 return None;
             }
-            entering.insert(place, sum);
+            entering.push((place, sum));
             before = place.0.0;
         }
-        Some(Self(entering))
+        Some(Self(entering.into_iter().collect()))
     }
 }
 
