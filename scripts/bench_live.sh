@@ -8,32 +8,14 @@
 # (500) of how many services. SEAWAY is the program (default: the release build). A client listens
 # and fetches as pages/live.js does.
 set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 rate=${RATE:-5000}
 long=${SECONDS_LONG:-30}
 
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/bench.XXXXXX")
-server=
-stop() {
-    [[ -z $server ]] || { kill "$server" && wait "$server"; } 2>/dev/null || true
-    server=
-}
-trap 'stop; rm -rf "$scratch"' EXIT
-
-if [[ -z ${SEAWAY:-} ]]; then
-    cargo build --quiet --release --manifest-path "$here/../Cargo.toml"
-    SEAWAY="${CARGO_TARGET_DIR:-$here/../target}/release/seaway"
-fi
+. "$(dirname "${BASH_SOURCE[0]}")/serving.sh"
 
 "$SEAWAY" demo --print --services "${SERVICES:-500}" --days 2000 --limit $((rate * long)) \
     >"$scratch/events"
-SEAWAY_LOG=warn "$SEAWAY" serve --data "$scratch/data" --listen 127.0.0.1:0 >"$scratch/said" &
-server=$!
-for ((tries = 0; tries < 600; tries++)); do
-    address=$(sed -n 's,^listening on http://,,p' "$scratch/said")
-    [[ -n $address ]] && break
-    sleep 0.1
-done
+start "$scratch/data"
 
 python3 - "$address" "$scratch/events" "$rate" <<'PYTHON'
 import datetime, http.client, json, socket, sys, threading, time

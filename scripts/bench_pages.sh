@@ -10,24 +10,12 @@
 # the release build), REQUESTS (200) how often each URL is asked for, OPEN (500) how many pages are
 # open at once.
 set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 requests=${REQUESTS:-200}
 open=${OPEN:-500}
 company=(--services "${SERVICES:-5000}" --days "${DAYS:-90}" --direct
     --changes-per-week "${CHANGES_PER_WEEK:-156}")
 
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/bench.XXXXXX")
-server=
-stop() {
-    [[ -z $server ]] || { kill "$server" && wait "$server"; } 2>/dev/null || true
-    server=
-}
-trap 'stop; rm -rf "$scratch"' EXIT
-
-if [[ -z ${SEAWAY:-} ]]; then
-    cargo build --quiet --release --manifest-path "$here/../Cargo.toml"
-    SEAWAY="${CARGO_TARGET_DIR:-$here/../target}/release/seaway"
-fi
+. "$(dirname "${BASH_SOURCE[0]}")/serving.sh"
 
 data=${DATA:-$scratch/data}
 mkdir -p "$data/catalog"
@@ -40,29 +28,15 @@ for first in range(0, len(entities), 500):
         file.write("\n---\n".join(entities[first : first + 500]) + "\n")
 ' "$data/catalog"
 
-# serve: sets server and address.
-serve() {
-    SEAWAY_LOG=warn "$SEAWAY" serve --data "$data" --listen 127.0.0.1:0 \
-        --catalog "$data/catalog" >"$scratch/said" &
-    server=$!
-    for ((tries = 0; tries < 600; tries++)); do
-        address=$(sed -n 's,^listening on http://,,p' "$scratch/said")
-        [[ -n $address ]] && return
-        sleep 0.1
-    done
-    echo "the server does not start" >&2
-    exit 1
-}
-
 if [[ ! -f $data/ledger.sqlite ]]; then
     # The catalog comes first, so that nothing is computed for services that nobody owns.
-    serve
+    start "$data" --catalog "$data/catalog"
     sleep 15
     stop
     "$SEAWAY" demo --print "${company[@]}" | "$SEAWAY" import --data "$data" -
     "$SEAWAY" rebuild --data "$data"
 fi
-serve
+start "$data" --catalog "$data/catalog"
 
 python3 - "$address" "$requests" "$open" "/proc/$server/status" <<'PYTHON'
 import http.client, json, socket, sys, time

@@ -17,38 +17,13 @@
 # one table and writes the bodies of the same events in transactions of the same size, as durably;
 # "with key" adds the column and the index that events are deduplicated by.
 set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 rounds=${ROUNDS:-3}
 events=${EVENTS:-200000}
 singles=${SINGLES:-40000}
 clients=${CLIENTS:-16}
 services=${SERVICES:-500}
 
-scratch=$(mktemp -d "${BENCH_FOLDER:-${TMPDIR:-/tmp}}/bench.XXXXXX")
-server=
-stop() {
-    [[ -z $server ]] || { kill "$server" && wait "$server"; } 2>/dev/null || true
-    server=
-}
-trap 'stop; rm -rf "$scratch"' EXIT
-
-if [[ -z ${SEAWAY:-} ]]; then
-    cargo build --quiet --release --manifest-path "$here/../Cargo.toml"
-    SEAWAY="${CARGO_TARGET_DIR:-$here/../target}/release/seaway"
-fi
-
-# start FOLDER: serves it; sets server and address.
-start() {
-    SEAWAY_LOG=warn "$SEAWAY" serve --data "$1" --listen 127.0.0.1:0 >"$scratch/said" &
-    server=$!
-    for ((tries = 0; tries < 600; tries++)); do
-        address=$(sed -n 's,^listening on http://,,p' "$scratch/said")
-        [[ -n $address ]] && return
-        sleep 0.1
-    done
-    echo "the server does not start" >&2
-    exit 1
-}
+. "$(dirname "${BASH_SOURCE[0]}")/serving.sh"
 
 # Hundredths of a second of CPU that a process has used.
 cpu() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }

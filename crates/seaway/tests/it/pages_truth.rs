@@ -1,32 +1,16 @@
 //! What pages and reports say of odd data: nothing that the data do not say.
 
-use crate::serve_lang::{Answer, Data, Server};
+use crate::pages_rows::words;
+use crate::serve_lang::{Data, Server};
 use crate::serve_openapi::{SHOP, event, filled, hash, with_catalog};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 
 /// A page that is there, as people read it: without markup, with its spaces as one.
-fn words(server: &Server, path: &str) -> String {
+fn text_of(server: &Server, path: &str) -> String {
     let answer = server.get(path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-    plain(&answer)
-}
-
-fn plain(answer: &Answer) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for c in answer.body.chars() {
-        match c {
-            '<' => {
-                inside = true;
-                text.push(' ');
-            }
-            '>' => inside = false,
-            _ if !inside => text.push(if c == '\u{a0}' { ' ' } else { c }),
-            _ => {}
-        }
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    words(&answer)
 }
 
 /// A minute of March 2026.
@@ -93,9 +77,9 @@ fn names_of_deployments_are_told_apart_by_environment() {
     assert_eq!((&eu["replaced"], &eu["replaced_environment"]), (&json!("v2"), &json!("prod-us")));
     let path =
         |environment: &str, name: &str| format!("/services/shop/deployments/{environment}/{name}");
-    let us = words(&server, &path("prod-us", "v2"));
+    let us = text_of(&server, &path("prod-us", "v2"));
     assert!(us.contains("Replaced v1 Replaced by v2 in prod-eu ,"), "{us}");
-    let eu = words(&server, &path("prod-eu", "v2"));
+    let eu = text_of(&server, &path("prod-eu", "v2"));
     assert!(eu.contains("Replaced v2 in prod-us Replaced by v3 in prod-us ,"), "{eu}");
     assert!(eu.contains("It delivered no change that stayed."), "{eu}");
     // Its changes lead to the one that delivered it first.
@@ -103,7 +87,7 @@ fn names_of_deployments_are_told_apart_by_environment() {
     assert_eq!((&change["deployment"], &change["environment"]), (&json!("v2"), &json!("prod-us")));
     let answer = server.get(&format!("/services/shop/changes/{}", hash(3)));
     assert!(answer.body.contains(&path("prod-us", "v2")), "{}", answer.body);
-    assert!(plain(&answer).contains("With it came 2 other changes"), "{}", answer.body);
+    assert!(words(&answer).contains("With it came 2 other changes"), "{}", answer.body);
 }
 
 #[test]
@@ -115,7 +99,7 @@ fn what_replaced_a_deployment_is_known_whatever_came_between() {
     events.push(live("production", "v2", 2, 300));
     server.events(&events);
     server.settle();
-    let text = words(&server, "/services/shop/deployments/production/v1");
+    let text = text_of(&server, "/services/shop/deployments/production/v1");
     assert!(text.contains("Replaced by v2 ,"), "{text}");
     assert!(text.contains("Nobody any more"), "{text}");
 }
@@ -127,7 +111,7 @@ fn the_form_of_comparisons_is_understood_as_browsers_send_it() {
     server.settle();
     for by in ["group", "service", "architecture", "runtime", "tier"] {
         let path = format!("/compare?by={by}&group=&since=2026-01-01&until=");
-        let text = words(&server, &path);
+        let text = text_of(&server, &path);
         assert!(text.contains(&format!("By {by}, since 2026-01-01, until now")), "{text}");
     }
     // Both forms keep what was asked for.
@@ -186,12 +170,12 @@ fn a_comparison_of_services_leaves_out_what_is_idle_before_it_cuts() {
     let names: Vec<&str> = parts.iter().map(|part| part["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["s009", "s010", "s011", "s012", "s013", "s014", "s015", "s016"]);
     assert_eq!(found["left_out"], 2);
-    let text = words(&server, "/compare?by=service&since=2026-03-10");
+    let text = text_of(&server, "/compare?by=service&since=2026-03-10");
     assert!(text.contains("2 others are left out: the first 8 by name are shown"), "{text}");
     let whole = server.report("/compare?by=service&since=2026-02-01");
     assert_eq!(whole["left_out"], 11);
     // The same days unless somebody says otherwise.
-    let organization = words(&server, "/");
+    let organization = text_of(&server, "/");
     assert!(organization.contains("in the last 90 days"), "{organization}");
     let since = server.report("/compare")["since"].as_str().unwrap().to_owned();
     assert!(server.get("/").body.contains(&format!("value=\"{since}\"")), "{since}");
@@ -255,16 +239,16 @@ fn what_a_deployment_of_an_unknown_revision_carried_is_not_known() {
         live("production", "odd", 99, 400),
     ]);
     server.settle();
-    let text = words(&server, "/services/shop");
+    let text = text_of(&server, "/services/shop");
     assert!(text.contains("Half of the latest 3 deployments carried 2 changes or fewer"), "{text}");
     assert!(text.contains("n = 3 since"), "{text}");
     assert!(text.contains("odd not known revision not known"), "{text}");
-    assert!(words(&server, "/").contains("odd not known revision not known"));
+    assert!(text_of(&server, "/").contains("odd not known revision not known"));
     let only = Data::new();
     let server = only.serve();
     server.events(&[line(2), live("production", "odd", 99, 400)]);
     server.settle();
-    let text = words(&server, "/services/shop");
+    let text = text_of(&server, "/services/shop");
     assert!(text.contains("What the latest deployments carried is not known"), "{text}");
 }
 
@@ -276,7 +260,7 @@ fn events_of_unknown_kinds_are_told_first() {
         "specversion": "1.0", "id": "1", "source": "elsewhere", "type": "com.example.strange"
     })]);
     server.settle();
-    let text = words(&server, "/quality");
+    let text = text_of(&server, "/quality");
     assert!(text.contains("1 event of an unknown kind"), "{text}");
     assert!(!text.contains("All that arrived was linked and understood"), "{text}");
 }
@@ -310,12 +294,12 @@ fn days_after_the_data_are_told_to_be_so() {
     server.events(&[line(5), live("production", "v1", 1, 100), live("production", "v2", 3, 200)]);
     server.settle();
     // The data end on the first of March.
-    let text = words(&server, "/?since=2026-03-02");
+    let text = text_of(&server, "/?since=2026-03-02");
     assert!(text.contains("These days are after the newest data."), "{text}");
-    let text = words(&server, "/?since=2026-03-01");
+    let text = text_of(&server, "/?since=2026-03-01");
     assert!(text.contains("on the last day") && text.contains("the 1 day before"), "{text}");
     // A span that ends after them is one that ends with them.
-    let far = words(&server, "/?until=2100-01-01");
+    let far = text_of(&server, "/?until=2100-01-01");
     assert!(far.contains("Half of all changes reach customers within"), "{far}");
     assert!(far.contains("in the last 90 days"), "{far}");
 }
@@ -360,7 +344,7 @@ fn a_difference_is_judged_by_all_ages_and_not_by_two_intervals() {
     let bound = |report: &Value, name: &str| report["time_to_value"]["p50"][name].as_f64().unwrap();
     // The intervals overlap, and the difference is no chance.
     assert!(bound(&then, "high") > bound(&now, "low"), "{then} {now}");
-    let text = words(&server, "/?since=2026-04-01");
+    let text = text_of(&server, "/?since=2026-04-01");
     assert!(text.contains("Slower than in the 9"), "{text}");
     assert!(text.contains("This is beyond noise (log-rank p"), "{text}");
 }
@@ -401,11 +385,11 @@ fn what_a_quiet_group_deployed_is_found_among_many() {
     server.events(&events);
     server.settle();
     for path in ["/groups/quiet", "/live/deployments?group=quiet"] {
-        let text = words(&server, path);
+        let text = text_of(&server, path);
         assert!(text.contains("2026-03-01 00:01 old calm"), "{path}: {text}");
         assert!(!text.contains("v1099"), "{path}: {text}");
     }
-    assert!(words(&server, "/").contains("v1099"));
+    assert!(text_of(&server, "/").contains("v1099"));
     // The same of what waits, as JSON and as CSV.
     let waiting = |query: &str| server.report(&format!("/waiting?{query}"))["rows"].clone();
     assert_eq!(waiting("group=quiet").as_array().unwrap().len(), 0);
@@ -423,7 +407,7 @@ fn deployments_to_staging_do_not_hide_those_to_production() {
     events.extend((0..220).map(|i| live("staging", &format!("s{i}"), 2, 200 + i)));
     server.events(&events);
     server.settle();
-    let text = words(&server, "/services/shop");
+    let text = text_of(&server, "/services/shop");
     assert!(text.contains("Half of the latest 2 deployments"), "{text}");
 }
 
@@ -437,10 +421,10 @@ fn all_that_a_large_deployment_carried_is_counted() {
         live("production", "v2", 1_201, 2_100),
     ]);
     server.settle();
-    let text = words(&server, "/services/shop/deployments/production/v2");
+    let text = text_of(&server, "/services/shop/deployments/production/v2");
     assert!(text.contains("1,200 changes, rework included."), "{text}");
     assert!(text.contains("The first 100 of 1,200"), "{text}");
-    let text = words(&server, &format!("/services/shop/changes/{}", hash(7)));
+    let text = text_of(&server, &format!("/services/shop/changes/{}", hash(7)));
     assert!(text.contains("With it came 1,199 other changes"), "{text}");
     let waits = server.get(&format!("/services/shop/changes/{}", hash(1_205)));
     assert!(waits.body.contains("href=\"/in-flight?service=shop\""), "{}", waits.body);
