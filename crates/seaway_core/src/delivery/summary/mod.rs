@@ -17,6 +17,7 @@
 //! moment on at which they begin: nothing of them enters but with the stock.
 
 mod days;
+mod differences;
 mod entering;
 #[cfg(test)]
 pub(in crate::delivery) mod fixture;
@@ -25,6 +26,7 @@ mod rows;
 mod slices;
 
 pub use days::{Day, Days};
+pub use differences::day_differences;
 pub use entering::Entering;
 pub use open::{Open, OpenChange, OpenKind};
 pub use rows::{day_summaries, is_settled, stock, summaries};

@@ -3,7 +3,7 @@
 use super::{Count, Day, DaySummary, Days, OpenChange, OpenKind, STAGES, Slice, Stock};
 use crate::delivery::attribution::DeploymentKind;
 use crate::delivery::measured::{CommitLife, Status};
-use crate::delivery::view::{ChangeRow, DeploymentRow, Milestone, ServiceView};
+use crate::delivery::view::{ChangeRow, DeploymentRow, IncidentRow, Milestone, ServiceView};
 use std::collections::BTreeMap;
 
 /// The summaries of a service, for all days on which something happened or waited, up to the day of
@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 /// The cost is that of the rows, and of the days on which a change waited.
 #[must_use]
 pub fn summaries(view: &ServiceView, days: &Days, horizon: i64) -> BTreeMap<Day, DaySummary> {
-    Summaries { days, horizon, keeps_open: false, by_day: BTreeMap::new() }.of(view)
+    let all = Summaries { days, horizon, keeps_open: false, by_day: BTreeMap::new() };
+    all.of(&view.changes, &view.deployments, &view.incidents, &view.commits)
 }
 
 /// The summaries of a service as they are kept: what waits is not counted on every day that it
@@ -21,7 +22,30 @@ pub fn summaries(view: &ServiceView, days: &Days, horizon: i64) -> BTreeMap<Day,
 /// changes no summary.
 #[must_use]
 pub fn day_summaries(view: &ServiceView, days: &Days) -> BTreeMap<Day, DaySummary> {
-    Summaries { days, horizon: i64::MAX, keeps_open: true, by_day: BTreeMap::new() }.of(view)
+    kept(days).of(&view.changes, &view.deployments, &view.incidents, &view.commits)
+}
+
+/// Some rows of a service.
+pub(super) struct Rows<'a> {
+    pub(super) changes: &'a [&'a ChangeRow],
+    pub(super) deployments: &'a [&'a DeploymentRow],
+    pub(super) incidents: &'a [&'a IncidentRow],
+    pub(super) commits: &'a [&'a CommitLife],
+}
+
+impl Rows<'_> {
+    /// What [`day_summaries`] tells of a view with these rows alone.
+    pub(super) fn day_summaries(&self, days: &Days) -> BTreeMap<Day, DaySummary> {
+        let &Self { changes, deployments, incidents, commits } = self;
+        fn each<'a, T>(rows: &'a [&'a T]) -> impl Iterator<Item = &'a T> {
+            rows.iter().copied()
+        }
+        kept(days).of(each(changes), each(deployments), each(incidents), each(commits))
+    }
+}
+
+fn kept(days: &Days) -> Summaries<'_> {
+    Summaries { days, horizon: i64::MAX, keeps_open: true, by_day: BTreeMap::new() }
 }
 
 /// What of a service waits at `horizon`: the stock at the end of a span that is still open.
@@ -131,11 +155,17 @@ struct Summaries<'a> {
 }
 
 impl Summaries<'_> {
-    fn of(mut self, view: &ServiceView) -> BTreeMap<Day, DaySummary> {
-        view.changes.iter().for_each(|change| self.change(change));
-        view.commits.iter().for_each(|&commit| self.commit(commit));
-        view.deployments.iter().for_each(|deployment| self.deployment(deployment));
-        for incident in &view.incidents {
+    fn of<'a>(
+        mut self,
+        changes: impl IntoIterator<Item = &'a ChangeRow>,
+        deployments: impl IntoIterator<Item = &'a DeploymentRow>,
+        incidents: impl IntoIterator<Item = &'a IncidentRow>,
+        commits: impl IntoIterator<Item = &'a CommitLife>,
+    ) -> BTreeMap<Day, DaySummary> {
+        changes.into_iter().for_each(|change| self.change(change));
+        commits.into_iter().for_each(|&commit| self.commit(commit));
+        deployments.into_iter().for_each(|deployment| self.deployment(deployment));
+        for incident in incidents {
             self.count(incident.opened_at, Count::IncidentsOpened);
             self.count(incident.resolved_at, Count::IncidentsResolved);
         }
