@@ -36,6 +36,9 @@ pub(crate) enum Engine {
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     pool: AnyPool,
+    /// For transactions that write. With SQLite one connection: there is one writer at a time, and
+    /// what it keeps of the file in memory stays true as long as no other connection has written.
+    writers: AnyPool,
     engine: Engine,
     /// Where it is, for messages: no password in it.
     name: Arc<str>,
@@ -53,7 +56,7 @@ pub(crate) struct Databases {
     pub(crate) views: Database,
 }
 
-/// Connections to a SQLite file: one writes, the others read.
+/// Connections to a SQLite file that read.
 const SQLITE_CONNECTIONS: u32 = 6;
 /// Connections to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 10;
@@ -61,24 +64,24 @@ const POSTGRES_CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What every connection to a SQLite file sets. The write-ahead log is copied back to the file
-/// every 32 MiB: rarely enough to write each page of the index once for many changes, often enough
-/// that no writer waits long for it. There is no `mmap_size`: with it, a disk that fails to read
+/// every so often: rarely enough to write each page of the index once for many changes, often
+/// enough that no writer waits long for it. There is no `mmap_size`: with it, a disk that fails to read
 /// would end the process and not the statement.
 const SQLITE_PRAGMAS: &str = "\
     PRAGMA busy_timeout = 10000;
     PRAGMA journal_mode = WAL;
-    PRAGMA wal_autocheckpoint = 8000;
     PRAGMA journal_size_limit = 67108864;
     PRAGMA cache_size = -32768;
     PRAGMA temp_store = MEMORY;
     PRAGMA fullfsync = ON;
     PRAGMA checkpoint_fullfsync = ON;";
 
-/// A commit of the log is on disk when it returns.
-const SQLITE_DURABLE: &str = "PRAGMA synchronous = FULL;";
+/// A commit of the log is on disk when it returns. Each 32 MiB are copied back.
+const SQLITE_DURABLE: &str = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000;";
 /// A power cut may take back the newest commits of the views, and leaves them whole: they are
-/// computed on from the cursor that is in them.
-const SQLITE_WHOLE: &str = "PRAGMA synchronous = NORMAL;";
+/// computed on from the cursor that is in them. They are copied back beside the work
+/// ([`Database::copy_back`]); this bound is for when that never comes to an end.
+const SQLITE_WHOLE: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 32000;";
 
 /// A server may be configured not to wait for its disk; here, it waits.
 const POSTGRES_DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
@@ -164,8 +167,8 @@ impl Databases {
     /// Waits until all connections are given back, and closes them. A ledger that has not
     /// finished keeps one, so [`super::Ledger::finish`] comes first.
     pub(crate) async fn close(&self) {
-        self.log.pool.close().await;
-        self.views.pool.close().await;
+        self.log.close().await;
+        self.views.close().await;
     }
 }
 
@@ -205,23 +208,26 @@ impl Database {
         let options =
             AnyConnectOptions::from_str(&format!("sqlite://{path}?mode=rwc")).map_err(failed)?;
         let pragmas: Arc<str> = pragmas.into();
-        let pool = AnyPoolOptions::new()
-            .max_connections(SQLITE_CONNECTIONS)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(move |connection, _| {
-                let pragmas = Arc::clone(&pragmas);
-                Box::pin(async move {
-                    let pragmas = sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas));
-                    pragmas.execute(connection).await.map(drop)
-                })
-            })
-            .connect_with(options.disable_statement_logging())
-            .await
-            .map_err(failed)?;
-        Ok(Self { pool, engine: Engine::Sqlite, name, _lock: lock.cloned() })
+        let pool = |connections| {
+            let (pragmas, options) = (Arc::clone(&pragmas), options.clone());
+            let pool = AnyPoolOptions::new()
+                .max_connections(connections)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .after_connect(move |connection, _| {
+                    let pragmas = Arc::clone(&pragmas);
+                    Box::pin(async move {
+                        let pragmas = sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas));
+                        pragmas.execute(connection).await.map(drop)
+                    })
+                });
+            pool.connect_with(options.disable_statement_logging())
+        };
+        let writers = pool(1).await.map_err(failed)?;
+        let pool = pool(SQLITE_CONNECTIONS).await.map_err(failed)?;
+        Ok(Self { pool, writers, engine: Engine::Sqlite, name, _lock: lock.cloned() })
     }
 
     async fn postgres(url: &str) -> Result<Self, Error> {
@@ -245,7 +251,8 @@ impl Database {
             .connect_with(options.disable_statement_logging())
             .await
             .map_err(|source| Error::Open { database: shown.to_string(), source })?;
-        Ok(Self { pool, engine: Engine::Postgres, name: shown.as_str().into(), _lock: None })
+        let (writers, name) = (pool.clone(), shown.as_str().into());
+        Ok(Self { pool, writers, engine: Engine::Postgres, name, _lock: None })
     }
 
     /// The connections, for statements that read.
@@ -255,6 +262,7 @@ impl Database {
 
     /// Waits until all connections are given back, and closes them.
     pub(crate) async fn close(&self) {
+        self.writers.close().await;
         self.pool.close().await;
     }
 
@@ -286,7 +294,21 @@ impl Database {
     /// # Errors
     /// No connection, or with SQLite another writer for ten seconds.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        self.pool.begin_with(self.engine.begin()).await
+        self.writers.begin_with(self.engine.begin()).await
+    }
+
+    /// Copies what was written back from SQLite's write-ahead log to the file, as far as that keeps
+    /// nobody waiting. PostgreSQL does so by itself.
+    ///
+    /// # Errors
+    /// The database fails; it is copied later.
+    pub(crate) async fn copy_back(&self) -> Result<(), sqlx::Error> {
+        match self.engine {
+            Engine::Sqlite => {
+                sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await.map(drop)
+            }
+            Engine::Postgres => Ok(()),
+        }
     }
 }
 

@@ -119,9 +119,14 @@ impl Values {
 }
 
 /// The text for `rows` rows. SQLite looks up a numbered value by a walk through all of them, which
-/// is quadratic in long statements, so it gets plain question marks.
+/// is quadratic in long statements, so it gets plain question marks. And it would keep a copy of
+/// every page that an insertion touches, to undo that one statement if it fails; here the whole
+/// transaction is given up then.
 fn text(engine: Engine, head: &str, width: usize, rows: usize, tail: &str) -> String {
-    let mut text = head.to_owned();
+    let mut text = match engine {
+        Engine::Sqlite => head.replacen("INSERT INTO", "INSERT OR FAIL INTO", 1),
+        Engine::Postgres => head.to_owned(),
+    };
     for row in 0..rows {
         text.push_str(if row == 0 { " (" } else { ", (" });
         for column in 1..=width {
@@ -146,7 +151,7 @@ mod tests {
     #[test]
     fn rows_are_numbered_where_they_must_be() {
         let sqlite = text(Engine::Sqlite, "INSERT INTO t VALUES", 2, 2, "ON CONFLICT DO NOTHING");
-        assert_eq!(sqlite, "INSERT INTO t VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING");
+        assert_eq!(sqlite, "INSERT OR FAIL INTO t VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING");
         let postgres = text(Engine::Postgres, "DELETE FROM t WHERE k IN (VALUES", 1, 3, ")");
         assert_eq!(postgres, "DELETE FROM t WHERE k IN (VALUES ($1), ($2), ($3) )");
     }

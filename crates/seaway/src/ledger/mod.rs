@@ -8,10 +8,12 @@ mod check;
 mod database;
 mod error;
 mod event;
+mod fresh;
 mod line;
 mod many;
 mod migrations;
 mod moment;
+mod pace;
 mod packet;
 mod read;
 mod row;
@@ -35,6 +37,8 @@ pub(crate) use read::{Stretch, Unreadable};
 pub(crate) use turn::Turn;
 pub(crate) use writer::{Limits, Outcome, Refusal};
 
+use fresh::Fresh;
+use pace::Followed;
 use row::Row;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -46,6 +50,8 @@ pub(crate) struct Ledger {
     log: Database,
     queue: writer::Queue,
     newest: watch::Sender<i64>,
+    fresh: Arc<Fresh>,
+    followed: Followed,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -83,8 +89,17 @@ impl Ledger {
 
     async fn start_writer(log: Database, limits: Limits) -> Result<Self, Error> {
         let newest = watch::Sender::new(0);
-        let (queue, writer) = writer::Queue::start(log.clone(), limits, newest.clone());
-        let ledger = Self { log, queue, newest, writer: Arc::new(Mutex::new(Some(writer))) };
+        let fresh = Arc::<Fresh>::default();
+        let followed = Followed::default();
+        let (queue, writer) = writer::Queue::start(
+            log.clone(),
+            limits,
+            newest.clone(),
+            Arc::clone(&fresh),
+            followed.clone(),
+        );
+        let writer = Arc::new(Mutex::new(Some(writer)));
+        let ledger = Self { log, queue, newest, fresh, followed, writer };
         ledger.look_for_newer().await?;
         Ok(ledger)
     }
@@ -125,6 +140,12 @@ impl Ledger {
     /// appended, and what [`Self::look_for_newer`] has found.
     pub(crate) fn newest(&self) -> watch::Receiver<i64> {
         self.newest.subscribe()
+    }
+
+    /// Says that all up to a position is in the reports: while they are behind, appending keeps pace
+    /// with them.
+    pub(crate) fn has_followed(&self, position: i64) {
+        self.followed.up_to(position);
     }
 
     /// Looks for what other servers have appended, and wakes who waits at [`Self::newest`]. Returns

@@ -51,6 +51,23 @@ impl Ledger {
         }
     }
 
+    /// As [`Self::read_after`], for the one who follows the log: what this process has just appended
+    /// need not be read from the database. It is handed out once.
+    ///
+    /// # Errors
+    /// As [`Self::read_after`].
+    pub(crate) async fn follow_after(
+        &self,
+        position: i64,
+        events_max: u32,
+        bytes_max: usize,
+    ) -> Result<Stretch, Error> {
+        match self.fresh.take_after(position, events_max, bytes_max) {
+            Some(stretch) => Ok(stretch),
+            None => self.read_after(position, events_max, bytes_max).await,
+        }
+    }
+
     async fn stretch(
         &self,
         position: i64,

@@ -84,6 +84,11 @@ impl Row {
         texts + event.subject.as_ref().map_or(0, String::len) + event.data.len() + 64
     }
 
+    /// As it is read from the log, once it is there.
+    pub(super) fn recorded(self, position: i64) -> Recorded {
+        Recorded { position, received_at: self.received_at, event: self.event }
+    }
+
     /// Adds its values, in the order of [`super::writer::INSERT`].
     pub(super) fn values(&self, position: i64, values: &mut Values) {
         let event = &self.event;

@@ -1,13 +1,15 @@
 //! The one that appends: a task that writes all waiting batches in one transaction.
 
 use super::database::Database;
+use super::fresh::Fresh;
 use super::many::Many;
+use super::pace::{Followed, Pace};
 use super::row::Row;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, Connection as _};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 /// What became of an event that was handed in.
@@ -96,12 +98,23 @@ impl Queue {
         database: Database,
         limits: Limits,
         newest: watch::Sender<i64>,
+        fresh: Arc<Fresh>,
+        followed: Followed,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let insert =
             Many::new(database.engine(), INSERT, INSERT_WIDTH, "ON CONFLICT (key) DO NOTHING");
-        let writer =
-            Writer { database, limits, newest, insert, receiver, next: None, connection: None };
+        let writer = Writer {
+            database,
+            limits,
+            newest,
+            fresh,
+            pace: Pace::new(followed),
+            insert,
+            receiver,
+            next: None,
+            connection: None,
+        };
         let queue = Self {
             sender,
             events: Arc::new(Semaphore::new(limits.waiting_events as usize)),
@@ -142,6 +155,8 @@ struct Writer {
     database: Database,
     limits: Limits,
     newest: watch::Sender<i64>,
+    fresh: Arc<Fresh>,
+    pace: Pace,
     insert: Many,
     receiver: mpsc::UnboundedReceiver<Waiting>,
     /// A batch that was taken from the queue and did not fit into the last group.
@@ -155,6 +170,8 @@ struct Writer {
 struct Written {
     /// The position of the first row, if all are new or not; the others follow.
     first: i64,
+    /// The position of the last one.
+    newest: i64,
     /// The positions that are taken now; `None` if all are.
     taken: Option<HashSet<i64>>,
 }
@@ -162,7 +179,13 @@ struct Written {
 impl Writer {
     async fn run(mut self) {
         while let Some(first) = self.next_waiting().await {
+            let pause = self.pace.pause(*self.newest.borrow(), Instant::now());
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            let begun = Instant::now();
             let group = self.gather(first);
+            self.pace.wrote(group.iter().map(|waiting| waiting.rows.len()).sum(), begun);
             let written = tokio::time::timeout(TRANSACTION_TIMEOUT, self.write(&group)).await;
             let written = match written {
                 Ok(Ok(written)) => Ok(written),
@@ -175,7 +198,7 @@ impl Writer {
                     connection.close_on_drop();
                 }
             }
-            self.answer(group, &written);
+            self.answer(group, written);
         }
     }
 
@@ -240,32 +263,57 @@ impl Writer {
             taken = Some(found.into_iter().collect());
         }
         transaction.commit().await?;
-        self.newest.send_if_modified(|known| {
-            let is_newer = newest > *known;
-            *known = newest.max(*known);
-            is_newer
-        });
-        Ok(Written { first, taken })
+        Ok(Written { first, newest, taken })
     }
 
-    /// Tells all batches of a group what became of them.
-    fn answer(&self, group: Vec<Waiting>, written: &Result<Written, String>) {
-        let mut position = written.as_ref().map_or(0, |written| written.first);
-        for waiting in group {
-            let outcome = match written {
-                Ok(Written { taken, .. }) => {
-                    let positions = position..;
-                    position += i64::try_from(waiting.rows.len()).unwrap_or(i64::MAX);
-                    let is_new = |it: &i64| taken.as_ref().is_none_or(|taken| taken.contains(it));
-                    let outcome = |it| if is_new(&it) { Outcome::New(it) } else { Outcome::Known };
-                    Ok(positions.take(waiting.rows.len()).map(outcome).collect())
-                }
-                Err(why) => Err(Refusal::Failed(why.clone())),
-            };
+    /// Hands on what was written, and tells all batches of a group what became of them.
+    fn answer(&self, mut group: Vec<Waiting>, written: Result<Written, String>) {
+        let outcomes: Vec<_> = match &written {
+            Ok(written) => written.outcomes(&group).into_iter().map(Ok).collect(),
+            Err(why) => vec![Err(Refusal::Failed(why.clone())); group.len()],
+        };
+        if let Ok(written) = &written {
+            self.hand_on(&mut group, written, &outcomes);
+        }
+        for (waiting, outcome) in group.into_iter().zip(outcomes) {
             // Who has the answer finds the room that it had.
             drop(waiting.room);
             // Whoever has stopped waiting does not want the answer.
             let _ = waiting.answer.send(outcome);
         }
+    }
+
+    /// Wakes who waits for something newer, and has it at hand for the one who reads it first.
+    fn hand_on(
+        &self,
+        group: &mut [Waiting],
+        &Written { first, newest, .. }: &Written,
+        outcomes: &[Result<Vec<Outcome>, Refusal>],
+    ) {
+        if self.fresh.is_wanted() {
+            let bytes = group.iter().map(|waiting| waiting.bytes).sum();
+            let rows = group.iter_mut().flat_map(|waiting| std::mem::take(&mut waiting.rows));
+            let new = rows.zip(outcomes.iter().flatten().flatten());
+            let new = new.filter_map(|(row, outcome)| match outcome {
+                Outcome::New(position) => Some(row.recorded(*position)),
+                Outcome::Known => None,
+            });
+            self.fresh.keep([first, newest], new.collect(), bytes);
+        }
+        self.newest.send_if_modified(|known| {
+            let is_newer = newest > *known;
+            *known = newest.max(*known);
+            is_newer
+        });
+    }
+}
+
+impl Written {
+    /// What became of each row of each batch.
+    fn outcomes(&self, group: &[Waiting]) -> Vec<Vec<Outcome>> {
+        let is_new = |it: &i64| self.taken.as_ref().is_none_or(|taken| taken.contains(it));
+        let outcome = |it| if is_new(&it) { Outcome::New(it) } else { Outcome::Known };
+        let mut positions = (self.first..).map(outcome);
+        group.iter().map(|waiting| positions.by_ref().take(waiting.rows.len()).collect()).collect()
     }
 }

@@ -94,7 +94,7 @@ impl Ahead {
 }
 
 async fn read(ledger: Ledger, after: i64, limits: Limits) -> Result<Stretch, crate::ledger::Error> {
-    ledger.read_after(after, limits.events_at_once, BYTES_AT_ONCE).await
+    ledger.follow_after(after, limits.events_at_once, BYTES_AT_ONCE).await
 }
 
 /// A task that did not come to its end.

@@ -10,10 +10,15 @@ use crate::error::Error;
 use crate::parallel;
 use seaway_core::delivery::derive::sealed::Sealing;
 use seaway_core::delivery::facts::Scope;
-use seaway_core::delivery::summary::Day;
+use seaway_core::delivery::summary::{Day, DaySummary, day_differences};
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, ServiceView};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long after the last time what was written is copied back: pages that are written again
+/// within it are copied once.
+const COPY_BACK_AFTER: Duration = Duration::from_secs(1);
 
 /// A service that was computed.
 struct Done {
@@ -56,22 +61,19 @@ impl Projector {
         let catalog = Arc::clone(&self.catalog);
         let mut owners = Owners::new(&catalog, &self.settings.days);
         let (mut rows, mut gone) = (Vec::new(), Vec::new());
-        self.store.write_rows(&mut writing, &diffs).await?;
-        let known: Vec<String> = done
-            .iter()
-            .filter(|done| !done.is_rest && self.written.contains(&done.service))
-            .map(|done| rollup::scope_of_service(&done.service))
-            .collect();
-        let mut before = self.store.summaries(&known).await?;
-        for Done { service, plan, derived, is_rest } in &done {
+        let changed = self.differences(&done);
+        let (written, before) = tokio::join!(
+            self.store.write_rows(&mut writing, &diffs),
+            self.summaries_before(&done, &changed),
+        );
+        written?;
+        let mut before = before?;
+        for (Done { service, plan, derived, .. }, differences) in done.iter().zip(changed) {
             let view = &derived.view;
-            match self.pasts.get(service).filter(|_| *is_rest) {
-                Some(past) => self.add_rest(&mut rollup, service, past, view, &mut owners).await?,
-                None => {
-                    let scope = rollup::scope_of_service(service);
-                    let before = before.remove(&scope).unwrap_or_default();
-                    rollup.add(service, view, before, &mut owners);
-                }
+            let before = before.remove(&rollup::scope_of_service(service)).unwrap_or_default();
+            match differences {
+                Some(all) => rollup.add_differences(service, all, before, &mut owners),
+                None => rollup.add(service, view, before, &mut owners),
             }
             match plan {
                 Some(plan) => rows.push(ServiceRow {
@@ -89,10 +91,27 @@ impl Projector {
         // No others become stale meanwhile: it is this process's turn.
         self.store.settle(&mut writing, &settled, are_all.then_some(self.position)).await?;
         writing.commit().await.map_err(crate::ledger::Error::from)?;
+        self.copy_back();
         for done in done {
             self.keep(done);
         }
         Ok(())
+    }
+
+    /// Has what was written copied to where it stays, beside all other work.
+    fn copy_back(&mut self) {
+        if self.copying.as_ref().is_some_and(|(begun, copying)| {
+            begun.elapsed() < COPY_BACK_AFTER || !copying.is_finished()
+        }) {
+            return;
+        }
+        let database = self.store.database().clone();
+        let copying = tokio::spawn(async move {
+            if let Err(error) = database.copy_back().await {
+                tracing::warn!(%error, "the views could not be copied back; trying again later");
+            }
+        });
+        self.copying = Some((Instant::now(), copying));
     }
 
     /// Keeps in memory what was computed of a service and is written.
@@ -122,24 +141,38 @@ impl Projector {
         }
     }
 
-    /// Adds what of a service with a sealed past is other than before.
-    async fn add_rest(
-        &self,
-        rollup: &mut RollUp,
-        service: &str,
-        past: &Past,
-        view: &ServiceView,
-        owners: &mut Owners<'_>,
-    ) -> Result<(), Error> {
-        let differing = rollup::days_that_differ(&past.rest, view, &self.settings.days);
-        let (Some(first), Some(last)) = (differing.first(), differing.last()) else {
-            return Ok(());
+    /// What the summaries of services gain and lose, where it is known what they were made of.
+    fn differences(&self, done: &[Done]) -> Vec<Option<BTreeMap<Day, DaySummary>>> {
+        let both: Vec<_> =
+            done.iter().map(|done| (self.view_before(done), &done.derived.view)).collect();
+        let days = &self.settings.days;
+        let differences = |&(before, now): &(Option<&ServiceView>, &ServiceView)| {
+            before.map(|before| day_differences(before, now, days))
         };
-        let days = [first, last].map(|differing| i64::from(differing.day.0));
-        let scope = rollup::scope_of_service(service);
-        let stored = self.store.summaries_between(&scope, days).await?;
-        rollup.add_rest(service, differing, stored, owners);
-        Ok(())
+        tokio::task::block_in_place(|| parallel::map(&both, self.threads, differences))
+    }
+
+    /// The summaries of services as they were, by scope: on the days on which they `changed`, or all
+    /// where that is not known.
+    async fn summaries_before(
+        &self,
+        done: &[Done],
+        changed: &[Option<BTreeMap<Day, DaySummary>>],
+    ) -> Result<HashMap<String, Vec<(i64, Vec<u8>)>>, Error> {
+        let (mut days, mut wholes) = (Vec::new(), Vec::new());
+        let written = done.iter().zip(changed).filter(|(it, _)| self.written.contains(&it.service));
+        for (done, changed) in written {
+            let scope = rollup::scope_of_service(&done.service);
+            match changed {
+                Some(all) => {
+                    days.extend(all.keys().map(|day| (scope.clone(), i64::from(day.0))));
+                }
+                None => wholes.push(scope),
+            }
+        }
+        let mut before = self.store.summaries_of_days(&days).await?;
+        before.extend(self.store.summaries(&wholes).await?);
+        Ok(before)
     }
 
     /// The scopes that need no work any more once some services are computed: those that were
@@ -235,14 +268,17 @@ impl Projector {
             incidents: incidents.remove(service).unwrap_or_default(),
             findings: findings.remove(service).unwrap_or_default(),
         };
-        let before = done.iter().map(|Done { service, is_rest, .. }| {
-            let rest = self.pasts.get(service).filter(|_| *is_rest).map(|past| &past.rest);
-            match rest.or_else(|| views.get(service)) {
-                Some(view) => Before::View(view),
-                None => Before::Rows(rows(service)),
-            }
+        let before = done.iter().map(|done| match self.view_before(done) {
+            Some(view) => Before::View(view),
+            None => Before::Rows(rows(&done.service)),
         });
         Ok(before.collect())
+    }
+
+    /// The view of a service before, or the rest of it, if it is at hand.
+    fn view_before(&self, Done { service, is_rest, .. }: &Done) -> Option<&ServiceView> {
+        let rest = self.pasts.get(service).filter(|_| *is_rest).map(|past| &past.rest);
+        rest.or_else(|| self.views.of.get(service))
     }
 
     pub(super) async fn write_rollup(

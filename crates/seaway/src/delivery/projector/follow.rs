@@ -40,6 +40,7 @@ impl Projector {
         let catalog = applied(&chunks)?;
         // Before anybody is told how far the views are: they never seem to be ahead of the log.
         self.ledger.look_for_newer().await?;
+        self.ledger.has_followed(settled);
         let latest = Arc::new(catalog.latest());
         self.progress.send_replace(Progress { settled, catalog: Arc::new(catalog), latest });
         Ok(())

@@ -43,8 +43,10 @@ use seaway_core::delivery::summary::Days;
 use seaway_core::delivery::view::ServiceView;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 use store::Store;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// A scope with more chunks than this is written anew as one.
 const CHUNKS_MAX: usize = 32;
@@ -56,6 +58,8 @@ const THREADS_MAX: usize = 8;
 struct Limits {
     /// Events that are absorbed at once.
     events_at_once: u32,
+    /// Positions that are passed before services are computed, if there are so many.
+    round_max: i64,
     /// While more events than this wait, services are not computed.
     backlog_max: i64,
     /// Scopes whose services are computed in one transaction.
@@ -76,12 +80,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             events_at_once: 25_000,
+            round_max: 50_000,
             backlog_max: 200_000,
-            scopes_at_once: 256,
+            scopes_at_once: 1024,
             bytes_at_once: 24 << 20,
             entities_max: 250_000,
             rows_max: 250_000,
-            seal_from: 64,
+            seal_from: 24,
             past_bytes_max: 160 << 20,
         }
     }
@@ -130,6 +135,8 @@ pub(crate) struct Projector {
     /// Whether something failed, so that what is kept in memory may differ from what is written.
     is_unsure: bool,
     threads: usize,
+    /// What copies back what was written, and when it began.
+    copying: Option<(Instant, JoinHandle<()>)>,
     progress: watch::Sender<Progress>,
     /// `None` while another process computes the views.
     turn: Option<Turn>,
@@ -188,6 +195,7 @@ impl Projector {
             position: 0,
             is_unsure: false,
             threads,
+            copying: None,
             progress: watch::Sender::default(),
             turn: None,
         };
@@ -241,11 +249,13 @@ impl Projector {
         let mut newest = self.ledger.newest();
         loop {
             let goal = *newest.borrow_and_update();
-            if self.position < goal {
+            let begin = self.position;
+            let Limits { round_max, backlog_max, .. } = self.limits;
+            let is_enough = |position: i64| {
+                position >= goal || position - begin >= round_max && goal - position <= backlog_max
+            };
+            while !is_enough(self.position) {
                 self.absorb(goal).await?;
-            }
-            if goal - self.position > self.limits.backlog_max {
-                continue;
             }
             self.settle().await?;
             if self.position >= goal && !newest.has_changed().unwrap_or(false) {
@@ -393,6 +403,7 @@ impl Projector {
     }
 
     fn tell(&self) {
+        self.ledger.has_followed(self.position);
         self.progress.send_replace(Progress {
             settled: self.position,
             catalog: Arc::clone(&self.catalog),

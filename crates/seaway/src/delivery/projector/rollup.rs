@@ -154,26 +154,6 @@ pub(super) fn catalogued(catalog: &Catalog) -> Vec<Catalogued> {
     catalog.services().map(of).collect()
 }
 
-/// What a day's summary of a service gained and lost.
-pub(super) struct Differing {
-    pub(super) day: Day,
-    difference: DaySummary,
-}
-
-/// The days whose summaries are other than before.
-pub(super) fn days_that_differ(
-    before: &ServiceView,
-    now: &ServiceView,
-    days: &Days,
-) -> Vec<Differing> {
-    let mut differences = day_summaries(now, days);
-    for (day, summary) in day_summaries(before, days) {
-        differences.entry(day).or_default().subtract(&summary);
-    }
-    let differing = differences.into_iter().filter(|(_, difference)| !difference.is_empty());
-    differing.map(|(day, difference)| Differing { day, difference }).collect()
-}
-
 /// What some services' summaries gained and lost.
 #[derive(Default)]
 pub(super) struct RollUp {
@@ -208,18 +188,17 @@ impl RollUp {
         }
     }
 
-    /// Takes in what of a view is other than before, where the rows of both that stay the same are
-    /// left out. `stored` are the summaries of the service on the days that [`days_that_differ`]
-    /// names: sums of its rows, so that what the rows before added is taken away.
-    pub(super) fn add_rest(
+    /// Takes in what the summaries of a service gain and lose on some days. `stored` are those that
+    /// it had on these days: sums of its rows, so that what the rows before added is taken away.
+    pub(super) fn add_differences(
         &mut self,
         service: &str,
-        differing: Vec<Differing>,
+        differences: BTreeMap<Day, DaySummary>,
         stored: Vec<(i64, Vec<u8>)>,
         owners: &mut Owners<'_>,
     ) {
         let mut stored: BTreeMap<i64, Vec<u8>> = stored.into_iter().collect();
-        for Differing { day, difference } in differing {
+        for (day, difference) in differences {
             let old = stored.remove(&i64::from(day.0));
             let mut summary = old.as_deref().and_then(DaySummary::decode).unwrap_or_default();
             summary.merge(&difference);

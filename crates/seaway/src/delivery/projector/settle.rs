@@ -65,7 +65,7 @@ impl Task<'_> {
 }
 
 /// Changes that are not sealed: those that events are likely to come for.
-const SPARED: usize = 32;
+const SPARED: usize = 12;
 
 /// Computes the views of services on all cores.
 pub(super) fn derive_all(

@@ -437,6 +437,28 @@ impl Store {
         Ok(by_name(rows.into_iter().map(|(scope, day, body)| (scope, (day, body)))))
     }
 
+    /// The summaries of some scopes on some days each: by scope, the days and bodies that there are.
+    pub(super) async fn summaries_of_days(
+        &self,
+        days: &[(String, i64)],
+    ) -> Result<HashMap<String, Vec<(i64, Vec<u8>)>>, Error> {
+        let mut found = Vec::new();
+        for some in days.chunks(NAMES_AT_ONCE) {
+            let marks: Vec<String> =
+                (1..=some.len()).map(|n| format!("(${}, ${})", 2 * n - 1, 2 * n)).collect();
+            let sql = format!(
+                "SELECT scope, day, body FROM summaries WHERE (scope, day) IN (VALUES {})",
+                marks.join(", ")
+            );
+            let query = sqlx::query_as(AssertSqlSafe(sql));
+            let query =
+                some.iter().fold(query, |query, (scope, day)| query.bind(scope.clone()).bind(*day));
+            let rows: Vec<(String, i64, Vec<u8>)> = query.fetch_all(self.database.pool()).await?;
+            found.extend(rows);
+        }
+        Ok(by_name(found.into_iter().map(|(scope, day, body)| (scope, (day, body)))))
+    }
+
     /// The summaries of a scope from one day to another, both counted in.
     pub(super) async fn summaries_between(
         &self,

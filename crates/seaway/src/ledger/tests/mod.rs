@@ -123,7 +123,7 @@ impl Open {
 }
 
 /// An event with a name of its own.
-fn event(id: impl ToString) -> Event {
+pub(super) fn event(id: impl ToString) -> Event {
     let id = id.to_string();
     Event {
         source: "https://ci.example.com/main".to_owned(),

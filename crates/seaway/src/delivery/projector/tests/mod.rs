@@ -33,6 +33,7 @@ fn settings() -> Settings {
 fn small(events_at_once: u32) -> Limits {
     Limits {
         events_at_once,
+        round_max: 4,
         backlog_max: 5,
         scopes_at_once: 3,
         bytes_at_once: 700,
