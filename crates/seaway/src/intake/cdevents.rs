@@ -170,6 +170,11 @@ fn latest<T>(moment: i64, value: Option<T>) -> Latest<T> {
     Latest(value.map(|value| (moment, value)))
 }
 
+/// The lines that something touches, of those that it adds and those that it removes.
+fn lines(added: Option<u32>, deleted: Option<u32>) -> Option<u64> {
+    Some(u64::from(added?) + u64::from(deleted?))
+}
+
 /// What a deployment, a build or an artifact says that it was made of: a commit hash, or a name
 /// that nobody will find, which the data quality then shows.
 fn revision(name: &str, text: &Text<'_>) -> Result<String, String> {

@@ -59,6 +59,11 @@ impl Text<'_> {
         Text(Cow::Borrowed(self.as_str().strip_prefix("refs/heads/")?)).name()
     }
 
+    /// A number of things that somebody may have counted.
+    pub(super) fn count(&self) -> Option<u64> {
+        self.as_str().parse::<u32>().ok().map(u64::from)
+    }
+
     /// A text for people on one line, cut to its bound.
     pub(super) fn line(&self) -> Option<String> {
         let line = words::clean(self.as_str(), LINE_CHARS_MAX);

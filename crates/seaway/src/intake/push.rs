@@ -117,6 +117,7 @@ impl PushedCommit<'_> {
             hash,
             detail: Some(told.describe(gathered.reader.patterns)),
             pushed_onto: None,
+            lines: None,
             paths: paths([&self.added, &self.removed, &self.modified]),
         }
     }

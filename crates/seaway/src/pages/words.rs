@@ -67,6 +67,11 @@ pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
     }
 }
 
+/// A number of lines: `1 line`, `3,125 lines`.
+pub(crate) fn lines(n: u64) -> String {
+    counted(usize::try_from(n).unwrap_or(usize::MAX), "line", "lines")
+}
+
 /// A share of 0 to 1 in percent; what is not quite nothing or all never reads as if it were.
 pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;

@@ -114,6 +114,9 @@ pub struct ChangeRow {
     pub author: String,
     /// The non-merge commits that it brought.
     pub commits: u32,
+    /// The lines that it adds and removes, together; `None` where nobody tells them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
     /// Where it stands.
     pub status: Status,
     /// Whether it reverts another change.

@@ -41,6 +41,8 @@ pub(in crate::delivery) struct Change {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::delivery) author: Option<String>,
     pub(in crate::delivery) commits: u32,
+    /// Lines added and removed; `None` where nobody tells them.
+    pub(in crate::delivery) lines: Option<u64>,
     pub(in crate::delivery) status: Status,
     pub(in crate::delivery) reverts: bool,
     pub(in crate::delivery) bot: bool,
@@ -68,6 +70,7 @@ impl Sheet for Change {
         ("pull_request", "/pull_request"),
         ("subject", "/subject"),
         ("commits", "/commits"),
+        ("lines", "/lines"),
         ("status", "/status"),
         ("reverts", "/reverts"),
         ("bot", "/bot"),
@@ -113,6 +116,7 @@ impl Change {
             subject: row.subject,
             author: author.then_some(row.author),
             commits: row.commits,
+            lines: row.lines,
             status: row.status,
             reverts: row.reverts,
             bot: row.bot,

@@ -7,7 +7,9 @@ use crate::app::App;
 use crate::delivery::api::{Change, Deployment, Journey, Names, Parameters};
 use crate::pages::parts::{Column, Table, figure, nothing, section};
 use crate::pages::site::{Page, Place, escape};
-use crate::pages::words::{HASH, LINE, NAME, clean, counted, moment, outside, percent, unbroken};
+use crate::pages::words::{
+    HASH, LINE, NAME, clean, counted, lines as lines_told, moment, outside, percent, unbroken,
+};
 use crate::problem::Problem;
 use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
@@ -246,6 +248,10 @@ fn facts(value: &Change, repository: Option<&str>) -> Markup {
         dt { "Reached the mainline by" } dd { @if value.kind == "merge" { "a merge" }
             @else if pull.is_some() { "a single commit of its pull request" } @else { "a direct commit" } }
         dt { "Commits" } dd { (counted(value.commits as usize, "commit", "commits")) ", merge commits not counted" }
+        dt { "Lines" } dd { @match value.lines {
+            Some(lines) => { (lines_told(lines)) " added or removed" }
+            None => "nobody tells them",
+        } }
         dt { "Pull request" }
         dd { @match pull {
             Some(number) => { "#" (outside(number, NAME)) @if let Some(url) = pull_url { " " a href=(url) { "see it" } } }

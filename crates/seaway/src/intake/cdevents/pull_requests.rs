@@ -1,6 +1,6 @@
 //! `pullrequest.updated` and `review.submitted`.
 
-use super::{Telling, fact, hash, key, latest, link, optional_key, repository};
+use super::{Telling, fact, hash, key, latest, lines, link, optional_key, repository};
 use crate::intake::commits::TEXT_CHARS_MAX;
 use crate::intake::text::Text;
 use crate::pages::words;
@@ -72,6 +72,10 @@ struct Updated<'a> {
     first_authored_at: Option<Text<'a>>,
     #[serde(borrow, default)]
     commits: Vec<Text<'a>>,
+    #[serde(default)]
+    lines_added: Option<u32>,
+    #[serde(default)]
+    lines_deleted: Option<u32>,
     #[serde(borrow, default)]
     url: Option<Text<'a>>,
 }
@@ -115,6 +119,7 @@ pub(super) fn updated(telling: &Telling<'_>) -> Result<Vec<Fact>, String> {
         bot: told.bot,
         commits,
         authored_at: Earliest(telling.time("firstAuthoredAt", told.first_authored_at.as_ref())?),
+        lines: latest(moment, lines(told.lines_added, told.lines_deleted)),
         reviews: BTreeMap::new(),
     };
     let scope = Scope::Repository(repository("repository", &told.repository)?);

@@ -1,6 +1,6 @@
 //! `commit.pushed`: commits that came onto a branch.
 
-use super::{Telling, fact, hash, key, repository};
+use super::{Telling, fact, hash, key, lines, repository};
 use crate::intake::commits::Told;
 use crate::intake::text::Text;
 use seaway_core::delivery::facts::{
@@ -49,6 +49,10 @@ struct PushedCommit<'a> {
     message: Text<'a>,
     #[serde(borrow, default)]
     paths: Option<Vec<Text<'a>>>,
+    #[serde(default)]
+    lines_added: Option<u32>,
+    #[serde(default)]
+    lines_deleted: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -145,7 +149,8 @@ fn commits(
         };
         let detail = Some(told.describe(telling.reader.patterns));
         let paths = commit.paths.as_deref().and_then(paths);
-        commits.push(Commit { hash: own, detail, pushed_onto: None, paths });
+        let lines = lines(commit.lines_added, commit.lines_deleted);
+        commits.push(Commit { hash: own, detail, pushed_onto: None, paths, lines });
     }
     Ok(commits)
 }

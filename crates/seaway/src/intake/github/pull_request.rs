@@ -47,6 +47,11 @@ struct Pull<'a> {
     head: Option<End<'a>>,
     #[serde(borrow)]
     base: Option<End<'a>>,
+    /// Lines. Lists of pull requests and events of reviews do not tell them.
+    #[serde(borrow)]
+    additions: Text<'a>,
+    #[serde(borrow)]
+    deletions: Text<'a>,
 }
 
 /// One end of a pull request.
@@ -186,6 +191,7 @@ impl Pull<'_> {
         let number = self.number.name().ok_or("its pull request has no number")?;
         let at = self.updated_at;
         let author = self.user.as_ref();
+        let lines = self.additions.count().zip(self.deletions.count());
         let mut known = PullRequest {
             number,
             opened_at: Earliest(gathered.at(self.created_at)),
@@ -195,6 +201,7 @@ impl Pull<'_> {
             title: gathered.latest(at, self.title.line()),
             author: gathered.latest(at, author.and_then(|author| author.login.line())),
             url: gathered.latest(at, self.html_url.link()),
+            lines: gathered.latest(at, lines.map(|(added, deleted)| added + deleted)),
             bot: author.is_some_and(User::is_bot),
             ..PullRequest::default()
         };

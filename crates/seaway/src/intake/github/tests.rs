@@ -142,8 +142,28 @@ fn a_merged_pull_request_tells_its_merge() {
             "title": [1_747_848_921, "wip"],
             "author": [1_747_848_921, "aaaaaA"],
             "url": [1_747_848_921, "https://github.com/aaaaa-aaa/aaaaa-aaaaaaaaa/pull/97"],
+            "lines": [1_747_848_921, 2_578 + 547],
         }}])
     );
+}
+
+#[test]
+fn lines_are_known_where_both_numbers_are_told() {
+    let Some(body) = body("pull_request/03.closed.json") else { return };
+    let mut given: Value = serde_json::from_str(&body).unwrap();
+    let mut lines = |additions: Value, deletions: Value| {
+        given["pull_request"]["additions"] = additions;
+        given["pull_request"]["deletions"] = deletions;
+        let told = told("com.github.pull_request", &given.to_string(), HELLO);
+        told[0]["pull_request"]["lines"][1].clone()
+    };
+    assert_eq!(lines(json!(0), json!(0)), 0);
+    assert_eq!(lines(json!(u32::MAX), json!(7)), u64::from(u32::MAX) + 7);
+    for unknown in [json!(null), json!(-1), json!(1.5), json!(u64::MAX), json!("many"), json!([1])]
+    {
+        assert_eq!(lines(json!(5), unknown.clone()), Value::Null, "{unknown}");
+        assert_eq!(lines(unknown.clone(), json!(5)), Value::Null, "{unknown}");
+    }
 }
 
 #[test]

@@ -61,8 +61,8 @@ impl<'a> Changes<'_, 'a> {
         let (milestones, moved) = mended(raw);
         let author = self.author(change, detail);
         let parts = self.whole(change, pull, &branch, author).parts();
-        let pull = pull.map(|pull| pull.known);
-        let title = pull.and_then(|pull| pull.title.get()).filter(|title| !title.is_empty());
+        let brought_by = pull.map(|pull| pull.known);
+        let title = brought_by.and_then(|pull| pull.title.get()).filter(|title| !title.is_empty());
         let deployment = self.carriers.get(change.deployment as usize);
         let members = self.measured.mainline.members(change.position);
         let is_assumed = |&commit: &CommitIndex| {
@@ -77,13 +77,14 @@ impl<'a> Changes<'_, 'a> {
             }
             .to_owned(),
             position: change.position,
-            pull_request: pull.map(|pull| pull.number.clone()),
+            pull_request: brought_by.map(|pull| pull.number.clone()),
             subject: title.unwrap_or(&detail.subject).clone(),
             author: author.to_owned(),
             commits: change.commits,
+            lines: self.lines(change, detail, pull, &branch),
             status: change.status,
             reverts: change.reverts,
-            bot: change.bot || pull.is_some_and(|pull| pull.bot),
+            bot: change.bot || brought_by.is_some_and(|pull| pull.bot),
             assisted: change.assisted,
             approximate: is_assumed(&change.commit) || members.iter().any(is_assumed),
             milestones,
@@ -115,6 +116,42 @@ impl<'a> Changes<'_, 'a> {
                 (detail.authored_at.unwrap_or(i64::MAX), self.graph.hashes[*commit as usize])
             });
         first.map_or(&detail.author, |(detail, _)| &detail.author)
+    }
+
+    /// How many lines it touches. The one commit that a change is knows that best, and of several
+    /// commits their pull request: it tells what they come to.
+    fn lines(
+        &self,
+        change: &Change,
+        detail: &CommitDetail,
+        pull: Option<Pull<'_>>,
+        branch: &[u32],
+    ) -> Option<u64> {
+        let mut members = self.measured.mainline.members(change.position).iter();
+        let mut own = || {
+            members.try_fold(0_u64, |all, &commit| {
+                Some(all.saturating_add(self.graph.commits[commit as usize]?.lines?))
+            })
+        };
+        let pull = pull.filter(|pull| self.is_all_of(change, pull, branch));
+        let told = pull.and_then(|pull| pull.known.lines.get().copied());
+        match (change.kind, &detail.parents) {
+            (ChangeKind::Direct, Parents::Exact(_)) => own().or(told),
+            _ => told.or_else(own),
+        }
+    }
+
+    /// Whether a pull request became this change and no other. One that was rebased, or merged by
+    /// moving the branch on, became as many changes as it has commits.
+    fn is_all_of(&self, change: &Change, pull: &Pull<'_>, branch: &[u32]) -> bool {
+        if change.kind == ChangeKind::Merge || !pull.is_itself {
+            return pull.is_itself;
+        }
+        let is_head = pull.head.and_then(|head| self.graph.index(head)) == Some(change.commit);
+        let work = |&number: &u32| Some(self.names.commit(number)?.detail.as_ref()?.work);
+        let of_change = self.graph.detail(change.commit).map(|detail| detail.work);
+        let is_kept = is_head || branch.iter().any(|number| work(number) == of_change);
+        !is_kept || branch.len() == 1
     }
 
     /// The milestones as they were told. Those of a pull request count only where they lie before

@@ -93,10 +93,17 @@ fn commit() -> impl Strategy<Value = Entity> {
     let paths = || vec(word(&["shop/a", "desk/b", "c"]), 0..3);
     (0..COMMITS)
         .prop_flat_map(|commit| (Just(hash(commit)), option::weighted(0.9, detail(commit))))
-        .prop_flat_map(move |known| (Just(known), option::of(named()), option::of(paths())))
-        .prop_map(|((hash, detail), pushed_onto, paths)| {
-            Entity::Commit(Commit { hash, detail, pushed_onto, paths })
+        .prop_flat_map(move |known| {
+            (Just(known), option::of(named()), option::of(paths()), lines())
         })
+        .prop_map(|((hash, detail), pushed_onto, paths, lines)| {
+            Entity::Commit(Commit { hash, detail, pushed_onto, paths, lines })
+        })
+}
+
+/// How many lines something touches, where that is told.
+fn lines() -> impl Strategy<Value = Option<u64>> {
+    option::weighted(0.8, prop_oneof![9 => 0..5_000u64, 1 => Just(u64::MAX)])
 }
 
 /// Reviews with identifiers below `ids`.
@@ -120,9 +127,10 @@ pub(in crate::delivery) fn much_reviewed() -> impl Strategy<Value = Entity> {
 fn pull() -> impl Strategy<Value = Entity> {
     let times = (earliest(), earliest(), earliest(), earliest());
     let commits = (latest(named()), latest(named()), many(REVIEWS_MAX));
-    let texts = (latest(word(&["main", "old"])), latest(word(&["", "A title"])));
+    let texts =
+        (latest(word(&["main", "old"])), latest(word(&["", "A title"])), latest(0..5_000_u64));
     (word(&["1", "2", "3", "4"]), times, commits, texts, reviews(3, 0..3), any::<bool>()).prop_map(
-        |(number, times, (merge_commit, head, commits), (base, title), reviews, bot)| {
+        |(number, times, (merge_commit, head, commits), (base, title, lines), reviews, bot)| {
             let (opened_at, merged_at, abandoned_at, authored_at) = times;
             Entity::PullRequest(PullRequest {
                 number,
@@ -139,6 +147,7 @@ fn pull() -> impl Strategy<Value = Entity> {
                 bot,
                 commits,
                 authored_at,
+                lines,
                 reviews,
             })
         },

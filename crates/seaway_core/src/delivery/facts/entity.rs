@@ -64,6 +64,9 @@ pub struct Commit {
     /// The paths that it touches, if they are known: at most [`PATHS_MAX`], sorted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paths: Option<Vec<String>>,
+    /// The lines that it adds and removes, together, where a source tells them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
 }
 
 /// Paths of a commit that are kept. A commit that touches more is taken to touch everything: its
@@ -164,6 +167,9 @@ pub struct PullRequest {
     /// hides this from git.
     #[serde(skip_serializing_if = "Earliest::is_none")]
     pub authored_at: Earliest,
+    /// The lines that it adds and removes, together, where a source tells them.
+    #[serde(skip_serializing_if = "Latest::is_none")]
+    pub lines: Latest<u64>,
     /// Reviews by identifier: the [`REVIEWS_MAX`] smallest identifiers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reviews: BTreeMap<String, Review>,
@@ -352,6 +358,7 @@ impl Merge for Commit {
         self.detail.merge(other.detail);
         self.pushed_onto.merge(other.pushed_onto);
         self.paths.merge(other.paths);
+        self.lines.merge(other.lines);
     }
 }
 
@@ -370,6 +377,7 @@ impl Merge for PullRequest {
         self.bot.merge(other.bot);
         merge_set(&mut self.commits, other.commits, REVIEWS_MAX);
         self.authored_at.merge(other.authored_at);
+        self.lines.merge(other.lines);
         for (id, review) in other.reviews {
             self.reviews
                 .entry(id)

@@ -38,6 +38,7 @@ pub(in crate::delivery) fn change(milestones: Milestones) -> ChangeRow {
         subject: String::new(),
         author: String::new(),
         commits: 1,
+        lines: None,
         status: if delivered { Status::Delivered } else { Status::Waiting },
         reverts: false,
         bot: false,
@@ -73,10 +74,10 @@ fn changes() -> impl Strategy<Value = ChangeRow> {
     // Which milestone is at the given moment: borders are met by each of these.
     let anchor =
         prop::sample::select(vec![Milestone::Authored, Milestone::Merged, Milestone::Deployed]);
-    let commits = prop_oneof![Just(1), 1..12_u32];
-    let shape = (0..128_u8, anchor, any::<bool>(), commits);
+    let lines = prop::option::weighted(0.8, prop_oneof![0..9_u64, 0..9_000_u64, Just(u64::MAX)]);
+    let shape = (0..128_u8, anchor, any::<bool>(), lines);
     (moments(), prop::array::uniform6(lags()), shape, flags).prop_map(
-        |(moment, lags, (known, anchor, delivered, commits), (status, reverts, bot, ai))| {
+        |(moment, lags, (known, anchor, delivered, lines), (status, reverts, bot, ai))| {
             let since_start = |place: usize| lags[..place].iter().map(|lag| lag / 2).sum::<i64>();
             let start = moment - since_start(anchor as usize);
             let mut milestones = Milestones::default();
@@ -94,7 +95,7 @@ fn changes() -> impl Strategy<Value = ChangeRow> {
                 _ if delivered => Status::Delivered,
                 _ => Status::Waiting,
             };
-            ChangeRow { status, reverts, bot, assisted: ai, commits, ..change(milestones) }
+            ChangeRow { status, reverts, bot, assisted: ai, lines, ..change(milestones) }
         },
     )
 }

@@ -36,6 +36,7 @@ fn change_row(authored: i64, lag: i64, delivered: bool) -> ChangeRow {
         subject: String::new(),
         author: String::new(),
         commits: 1,
+        lines: u64::try_from(lag).ok().filter(|lines| lines % 3 > 0),
         status: if delivered { Status::Delivered } else { Status::Waiting },
         reverts: false,
         bot: false,

@@ -271,6 +271,44 @@ fn a_pull_request_that_is_merged_was_not_abandoned() {
 }
 
 #[test]
+fn lines_of_pull_requests_and_commits_are_those_of_both_ways() {
+    let lines = |told: Value| {
+        let mut commit = json!({"hash": B, "authoredAt": "2026-03-02T09:30:00Z", "message": "x",
+            "author": {"name": "Ada", "email": "a@example.com"}});
+        let mut pull = json!({"repository": "github.com/o/r", "number": 5});
+        for (name, value) in told.as_object().unwrap() {
+            commit[name] = value.clone();
+            pull[name] = value.clone();
+        }
+        let push = json!({"repository": "github.com/o/r", "commits": [commit]});
+        let kind = |name: &str| format!("dev.cdeventsx.seaway-{name}.0.1.0");
+        let read = |event: &Value| match read_event(event) {
+            Reading::Facts(_) => super::told(event)[0]["entity"].clone(),
+            _ => json!("malformed"),
+        };
+        let commit = read(&event(&kind("commit.pushed"), "x", push));
+        let pull = read(&event(&kind("pullrequest.updated"), "5", pull));
+        [commit["commit"]["lines"].clone(), pull["pull_request"]["lines"][1].clone()]
+    };
+    assert_eq!(lines(json!({"linesAdded": 30, "linesDeleted": 12})), [42, 42]);
+    assert_eq!(lines(json!({"linesAdded": 0, "linesDeleted": 0})), [0, 0]);
+    let most = u64::from(u32::MAX);
+    assert_eq!(lines(json!({"linesAdded": most, "linesDeleted": most})), [2 * most, 2 * most]);
+    for unknown in [
+        json!({}),
+        json!({"linesAdded": 30}),
+        json!({"linesDeleted": 12}),
+        json!({"linesAdded": null, "linesDeleted": 12}),
+    ] {
+        assert_eq!(lines(unknown), [Value::Null, Value::Null]);
+    }
+    let push = json!({"repository": "github.com/o/r", "commits": [{"hash": B, "linesAdded": -1,
+        "authoredAt": "2026-03-02T09:30:00Z", "message": "", "author": {"name": "", "email": ""}}]});
+    let negative = read_event(&event("dev.cdeventsx.seaway-commit.pushed.0.1.0", "x", push));
+    assert!(matches!(negative, Reading::Malformed(_)), "{negative:?}");
+}
+
+#[test]
 fn unknown_kinds_are_unknown_and_broken_events_malformed() {
     for kind in [
         "dev.cdevents.service.danced.0.1.0",

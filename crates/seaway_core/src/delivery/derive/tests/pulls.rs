@@ -1,7 +1,7 @@
 //! Pull requests, builds, and the milestones that they bring.
 
 use super::story::{Story, hash, minute, review};
-use crate::delivery::facts::{Entity, Verdict};
+use crate::delivery::facts::{Entity, Latest, Verdict};
 use crate::delivery::measured::Status::{Delivered, Waiting};
 use crate::delivery::view::Milestone::*;
 
@@ -232,4 +232,62 @@ fn a_squash_that_was_pushed_is_no_merge() {
     let view = story.view();
     view.changes(&["a", "s"]);
     assert_eq!((view.change("s").kind.as_str(), view.minutes("s")[0]), ("direct", (Authored, 5)));
+}
+
+#[test]
+fn the_lines_of_a_merge_are_those_of_its_pull_request_or_of_its_commits() {
+    let mut story = merged();
+    assert_eq!(story.view().change("m").lines, None);
+    // One of two says nothing of them.
+    story.lines("b", 30);
+    assert_eq!(story.view().change("m").lines, None);
+    // What a merge says of itself is not asked for.
+    story.lines("m", 1_000);
+    story.lines("c", 12);
+    assert_eq!(story.view().change("m").lines, Some(42));
+    story.pull("7", "c", 25, ("m", 60)).lines = Latest::at(1, 40);
+    let view = story.view();
+    assert_eq!((view.change("m").lines, view.change("d").lines), (Some(40), None));
+    story.pull("7", "c", 25, ("m", 60)).lines = Latest::at(2, 0);
+    assert_eq!(story.view().change("m").lines, Some(0));
+}
+
+#[test]
+fn the_lines_of_a_commit_are_its_own_or_those_of_the_pull_request_that_it_is() {
+    let mut story = Story::line(&["a", "s", "t"]);
+    story.pull("7", "x", 0, ("s", 1)).lines = Latest::at(0, 50);
+    assert_eq!(story.view().change("s").lines, Some(50));
+    story.lines("s", 48);
+    story.lines("t", 5);
+    let view = story.view();
+    assert_eq!(["a", "s", "t"].map(|name| view.change(name).lines), [None, Some(48), Some(5)]);
+    // A line that was pushed may hide a merge.
+    let mut story = Story::of_main("m");
+    story.push(None, &["a", "m"], 0);
+    story.lines("m", 48);
+    story.pull("7", "x", 0, ("m", 1)).lines = Latest::at(0, 50);
+    assert_eq!(story.view().change("m").lines, Some(50));
+}
+
+#[test]
+fn the_lines_of_a_pull_request_that_became_several_changes_are_those_of_none() {
+    let mut story = Story::line(&["a", "c"]);
+    let work = story.commit("y", &["x"], 20).work;
+    story.commit("x", &["a"], 10);
+    story.pull("7", "y", 0, ("c", 1)).lines = Latest::at(0, 50);
+    // Other work than that of its branch: a squash.
+    assert_eq!(story.view().change("c").lines, Some(50));
+    story.commit("z", &["c"], 50).work = work;
+    story.tip("z");
+    story.pull("7", "y", 0, ("z", 51));
+    story.pull("8", "y", 0, ("z", 51)).lines = Latest::at(0, 50);
+    assert_eq!(story.view().change("z").lines, None);
+    // The branch itself was moved on: of one commit, or of more.
+    let mut story = Story::line(&["a", "b"]);
+    let pull = story.pull("7", "b", 0, ("b", 1));
+    pull.lines = Latest::at(0, 50);
+    pull.commits.insert(hash("b"));
+    assert_eq!(story.view().change("b").lines, Some(50));
+    story.pull("7", "b", 0, ("b", 1)).commits.insert(hash("a"));
+    assert_eq!(story.view().change("b").lines, None);
 }

@@ -115,6 +115,12 @@ impl Story {
         self.entities.push(Entity::Commit(Commit { hash: hash(name), paths, ..Commit::default() }));
     }
 
+    /// How many lines a commit touches.
+    pub(super) fn lines(&mut self, name: &str, lines: u64) {
+        let (hash, lines) = (hash(name), Some(lines));
+        self.entities.push(Entity::Commit(Commit { hash, lines, ..Commit::default() }));
+    }
+
     /// A pull request that was opened and became a commit.
     pub(super) fn pull(
         &mut self,

@@ -107,12 +107,14 @@ impl Life {
         let hash = hash(self.commits);
         let path = if self.commits % 3 == 1 { "desk/a" } else { "shop/a" };
         let paths = (!self.commits.is_multiple_of(4)).then(|| vec![path.to_owned()]);
+        let lines = (!self.commits.is_multiple_of(5)).then_some(self.commits % 90);
         self.commits += 1;
         self.tell(Entity::Commit(Commit {
             hash: hash.clone(),
             detail: Some(detail),
             pushed_onto,
             paths,
+            lines,
         }));
         hash
     }
@@ -151,6 +153,10 @@ impl Life {
             head: Latest::at(now, head),
             base: Latest::at(now, "main".to_owned()),
             title: Latest::at(now, format!("Pull {}", self.pulls)),
+            lines: match self.pulls % 3 {
+                0 => Latest::default(),
+                _ => Latest::at(now, u64::from(self.pulls % 70)),
+            },
             commits: commits.iter().cloned().collect(),
             ..PullRequest::default()
         }));
