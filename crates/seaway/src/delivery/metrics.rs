@@ -110,7 +110,9 @@ fn scopes(mut rows: Vec<WindowRow>, first: Day, as_of: i64, days: &Days) -> BTre
     rows.sort_by(|a, b| a.0.cmp(&b.0));
     let of_scope = |rows: &[WindowRow]| {
         let scope = rows.first()?.0.clone();
-        let decoded = |row: &WindowRow| Some((Day::of_number(row.1)?, DaySummary::decode(&row.2)?));
+        let decoded = |row: &WindowRow| {
+            Some((Day::of_number(row.1)?, DaySummary::decode_without_slices(&row.2)?))
+        };
         let summaries: BTreeMap<Day, DaySummary> = rows.iter().filter_map(decoded).collect();
         let mut told = Told::default();
         for summary in summaries.range(first..).map(|(_, summary)| summary) {

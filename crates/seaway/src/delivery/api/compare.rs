@@ -6,7 +6,10 @@ use super::parameters::Parameters;
 use super::reports::{Asked, name_of, read_summaries};
 use super::tables::one;
 use crate::app::App;
-use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
+use crate::delivery::projector::{
+    ORGANIZATION, Parts, merge, merge_with_slices, scope_of_group, scope_of_service,
+};
+use crate::pages::words;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -15,11 +18,11 @@ use seaway_core::catalog::{
     Architecture, Catalog, ClassFilter, EntityRef, Kind, Runtime, Tier, UNKNOWN,
 };
 use seaway_core::delivery::report::TimeToValue;
-use seaway_core::delivery::rollup::{self, Difference, Part};
-use seaway_core::delivery::summary::{Share, Slice};
+use seaway_core::delivery::rollup::{self, Compared, Difference, Part, Size, Sizes};
+use seaway_core::delivery::summary::{Day, DaySummary, Share, Slice};
 use seaway_core::time::Time;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Sets that are compared at once.
@@ -32,7 +35,7 @@ const PORTION: usize = 500;
 /// What the URL of a comparison may say beside filters.
 const ASKED: [&str; 5] = ["since", "until", "by", "of", "group"];
 /// The columns of a comparison.
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 15] = [
     ("name", "/name"),
     ("n", "/time_to_value/n"),
     ("waiting", "/time_to_value/waiting"),
@@ -45,6 +48,9 @@ const COLUMNS: [Column; 12] = [
     ("p95_seconds", "/time_to_value/p95/seconds"),
     ("p95_low", "/time_to_value/p95/low"),
     ("p95_high", "/time_to_value/p95/high"),
+    ("lines_min", "/size/lines_min"),
+    ("lines_max", "/size/lines_max"),
+    ("share", "/size/share"),
 ];
 
 /// What sets of changes are told apart by.
@@ -60,7 +66,7 @@ pub(in crate::delivery) enum By {
     Bots,
     /// Whether it is AI-assisted.
     Assisted,
-    /// How many commits it has.
+    /// How many lines it touches.
     Size,
 }
 
@@ -85,6 +91,9 @@ impl By {
 #[derive(Debug, Serialize)]
 pub(in crate::delivery) struct ComparedPart {
     pub(in crate::delivery) name: String,
+    /// How large its changes are, where that is what tells them apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::delivery) size: Option<Size>,
     pub(in crate::delivery) time_to_value: TimeToValue,
 }
 
@@ -103,6 +112,10 @@ pub(in crate::delivery) struct Comparison {
     pub(in crate::delivery) parts: Vec<ComparedPart>,
     /// Sets that were left out, as only so many are compared; of those that had anything in the days.
     pub(in crate::delivery) left_out: usize,
+    /// Changes of which nobody tells the lines, where these are what tells them apart: they are in no
+    /// set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::delivery) unknown_lines: Option<usize>,
     #[serde(flatten)]
     pub(in crate::delivery) difference: Difference,
 }
@@ -242,32 +255,32 @@ impl Within {
                 |it| format!("tier {}", it.number()),
                 |filter| &mut filter.tiers,
             ),
-            By::Bots => self.shares(&[
+            By::Bots => self.shares([
                 ("by bots alone", Share::Of(Slice::Bots)),
-                ("all others", Share::Without(&[Slice::Bots])),
+                ("all others", Share::Without(Slice::Bots)),
             ]),
-            By::Assisted => self.shares(&[
+            By::Assisted => self.shares([
                 ("AI-assisted", Share::Of(Slice::Assisted)),
-                ("all others", Share::Without(&[Slice::Assisted])),
+                ("all others", Share::Without(Slice::Assisted)),
             ]),
-            By::Size => self.shares(&[
-                ("1 commit", Share::Without(&Slice::BY_COMMITS)),
-                ("2 or 3 commits", Share::Of(Slice::FewCommits)),
-                ("4 to 9 commits", Share::Of(Slice::SomeCommits)),
-                ("10 commits or more", Share::Of(Slice::ManyCommits)),
-            ]),
+            // Which sets there are shows when the changes are seen.
+            By::Size => Vec::new(),
         })
     }
 
-    /// Sets of changes of the same services.
-    fn shares(&self, shares: &[(&str, Share)]) -> Vec<Candidate> {
-        let sums = || Parts::of(self.scope.clone(), &self.wanted.filter);
-        let candidate = |&(name, share): &(&str, Share)| Candidate {
+    /// Two sets of changes of the same services.
+    fn shares(&self, shares: [(&str, Share); 2]) -> Vec<Candidate> {
+        let candidate = |(name, share): (&str, Share)| Candidate {
             name: name.to_owned(),
-            sums: sums(),
+            sums: self.sums(),
             share,
         };
-        shares.iter().map(candidate).collect()
+        shares.into_iter().map(candidate).collect()
+    }
+
+    /// The sums of all that is asked for.
+    fn sums(&self) -> Parts {
+        Parts::of(self.scope.clone(), &self.wanted.filter)
     }
 }
 
@@ -326,30 +339,27 @@ impl Comparison {
         let as_of = app.store.newest().await?.unwrap_or(0);
         let last = app.days.of(as_of).next();
         let last = asked.until.map_or(last, |until| until.min(last));
-        let since =
-            asked.since.unwrap_or(seaway_core::delivery::summary::Day(last.0.saturating_sub(DAYS)));
+        let since = asked.since.unwrap_or(Day(last.0.saturating_sub(DAYS)));
         let names = named(parameters, by)?;
-        let mut candidates = within.candidates(app, by, &names).await?;
         let asked = Asked { since: Some(since), ..asked };
-        if names.is_empty() {
-            candidates = busy(app, &asked, candidates).await?;
-        }
-        let mut candidates = candidates.into_iter();
-        let mut parts: Vec<(String, Part)> = Vec::new();
-        while parts.len() < PARTS_MAX {
-            let Some(Candidate { name, sums, share }) = candidates.next() else { break };
-            let part = part(app, &asked, as_of, &sums, share).await?;
-            let is_empty = part.time_to_value.n == 0 && part.time_to_value.waiting == 0;
-            if !is_empty || !names.is_empty() {
-                parts.push((name, part));
-            }
-        }
-        let left_out = candidates.len();
+        let span = Span { app, asked: &asked, as_of };
+        let sets = match by {
+            By::Size => span.sizes(&within.sums()).await?,
+            _ => span.sets(within.candidates(app, by, &names).await?, names.is_empty()).await?,
+        };
+        let Sets { parts, left_out, unknown_lines } = sets;
         let sides: Vec<(&str, &Part)> =
-            parts.iter().map(|(name, part)| (name.as_str(), part)).collect();
-        let difference = rollup::difference(&sides);
-        let told =
-            |(name, part): (String, Part)| ComparedPart { name, time_to_value: part.time_to_value };
+            parts.iter().map(|(name, _, part)| (name.as_str(), part)).collect();
+        let mut difference = rollup::difference(&sides);
+        if parts.is_empty() && unknown_lines > Some(0) {
+            difference.finding =
+                "Nobody tells how many lines these changes touch, so there is nothing to compare."
+                    .to_owned();
+        }
+        let told = |(name, size, part): Set| {
+            let time_to_value = part.time_to_value;
+            ComparedPart { name, size, time_to_value }
+        };
         Ok(Self {
             by,
             group: within.group.as_ref().map(name_of),
@@ -359,8 +369,96 @@ impl Comparison {
             filter: Told::of(&within.wanted.filter),
             parts: parts.into_iter().map(told).collect(),
             left_out,
+            unknown_lines,
             difference,
         })
+    }
+}
+
+/// A set that is compared: its name, its size where that makes it, and its changes.
+type Set = (String, Option<Size>, Part);
+
+/// The sets of a comparison.
+struct Sets {
+    parts: Vec<Set>,
+    left_out: usize,
+    unknown_lines: Option<usize>,
+}
+
+/// The days that are compared.
+struct Span<'a> {
+    app: &'a App,
+    asked: &'a Asked,
+    as_of: i64,
+}
+
+impl Span<'_> {
+    /// Sets of changes; where the URL names none (`is_any`), those that have any changes.
+    async fn sets(&self, candidates: Vec<Candidate>, is_any: bool) -> Result<Sets, Problem> {
+        let candidates = match is_any {
+            true => busy(self.app, self.asked, candidates).await?,
+            false => candidates,
+        };
+        let mut candidates = candidates.into_iter();
+        let mut parts: Vec<Set> = Vec::new();
+        while parts.len() < PARTS_MAX {
+            let Some(Candidate { name, sums, share }) = candidates.next() else { break };
+            let part = match share {
+                Share::Whole => self.read(&sums, merge, Part::of).await?,
+                share => {
+                    let of_share = move |compared: &Compared<'_>, all: ByDay| {
+                        let days = all.into_iter().map(|(day, it)| (day, it.share(&share)));
+                        Part::of(compared, days.collect())
+                    };
+                    self.read(&sums, merge_with_slices, of_share).await?
+                }
+            };
+            let is_empty = part.time_to_value.n == 0 && part.time_to_value.waiting == 0;
+            if !is_empty || !is_any {
+                parts.push((name, None, part));
+            }
+        }
+        Ok(Sets { parts, left_out: candidates.len(), unknown_lines: None })
+    }
+
+    /// Quarters by size.
+    async fn sizes(&self, sums: &Parts) -> Result<Sets, Problem> {
+        let sizes = |compared: &Compared<'_>, all: ByDay| Sizes::of(compared, &all);
+        let Sizes { parts, unknown } = self.read(sums, merge_with_slices, sizes).await?;
+        let named = parts.into_iter().map(|(size, part)| (name_of_size(&size), Some(size), part));
+        Ok(Sets { parts: named.collect(), left_out: 0, unknown_lines: Some(unknown) })
+    }
+
+    /// Reads some sums, and makes something of what they come to.
+    async fn read<T: Send + 'static>(
+        &self,
+        sums: &Parts,
+        merge: fn(&[(i64, Vec<u8>)], &[(i64, Vec<u8>)]) -> Option<ByDay>,
+        make: impl FnOnce(&Compared<'_>, ByDay) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let rows = read_summaries(self.app, self.asked, sums).await?;
+        let (since, until, as_of) = (self.asked.since, self.asked.until, self.as_of);
+        let days = Arc::clone(&self.app.days);
+        let work = move || {
+            let compared = Compared { since, until, as_of, days: &days };
+            Some(make(&compared, merge(&rows[0], &rows[1])?))
+        };
+        tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
+            tracing::error!(?sums, "a summary of the views cannot be read");
+            Problem::failed("a summary of the views cannot be read").hint("run seaway rebuild")
+        })
+    }
+}
+
+type ByDay = BTreeMap<Day, DaySummary>;
+
+/// The changes of a size in words.
+fn name_of_size(size: &Size) -> String {
+    match (size.lines_min, size.lines_max) {
+        (0, None) => "of any size".to_owned(),
+        (0, Some(max)) => format!("up to {}", words::lines(max)),
+        (min, None) => format!("{} or more", words::lines(min)),
+        (min, Some(max)) => format!("{min} to {}", words::lines(max)),
     }
 }
 
@@ -379,31 +477,6 @@ async fn busy(
     }
     let is_busy = |it: &Candidate| it.sums.added.iter().any(|scope| busy.contains(scope));
     Ok(candidates.into_iter().filter(is_busy).collect())
-}
-
-async fn part(
-    app: &App,
-    asked: &Asked,
-    as_of: i64,
-    sums: &Parts,
-    share: Share,
-) -> Result<Part, Problem> {
-    let rows = read_summaries(app, asked, sums).await?;
-    let (since, until) = (asked.since, asked.until);
-    let days = Arc::clone(&app.days);
-    let work = move || {
-        let compared = rollup::Compared { since, until, as_of, days: &days };
-        let all = merge(&rows[0], &rows[1])?;
-        let shares = all.into_iter().map(|(day, summary)| match share {
-            Share::Whole => (day, summary),
-            some => (day, summary.share(some)),
-        });
-        Some(Part::of(&compared, shares.collect()))
-    };
-    tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
-        tracing::error!(?sums, "a summary of the views cannot be read");
-        Problem::failed("a summary of the views cannot be read").hint("run seaway rebuild")
-    })
 }
 
 /// `GET /api/v1/compare`.

@@ -26,7 +26,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use parts::{Parts, merge};
+pub(crate) use parts::{Parts, merge, merge_with_slices};
 pub(crate) use rollup::{ORGANIZATION, scope_of_group, scope_of_service};
 pub(crate) use tables::VIEWS;
 

@@ -38,14 +38,31 @@ impl Parts {
 }
 
 /// Merges what is added and takes away what is taken, by day; days on which nothing is left are
-/// left out. `None` where a summary cannot be read.
+/// left out. The parts that summaries tell apart are left out too, as only comparisons of them need
+/// them. `None` where a summary cannot be read.
 pub(crate) fn merge(
+    added: &[(i64, Vec<u8>)],
+    taken: &[(i64, Vec<u8>)],
+) -> Option<BTreeMap<Day, DaySummary>> {
+    merge_as(DaySummary::decode_without_slices, added, taken)
+}
+
+/// The same with the parts that summaries tell apart.
+pub(crate) fn merge_with_slices(
+    added: &[(i64, Vec<u8>)],
+    taken: &[(i64, Vec<u8>)],
+) -> Option<BTreeMap<Day, DaySummary>> {
+    merge_as(DaySummary::decode, added, taken)
+}
+
+fn merge_as(
+    decode: fn(&[u8]) -> Option<DaySummary>,
     added: &[(i64, Vec<u8>)],
     taken: &[(i64, Vec<u8>)],
 ) -> Option<BTreeMap<Day, DaySummary>> {
     let mut days: BTreeMap<Day, DaySummary> = BTreeMap::new();
     for (day, body) in added {
-        let summary = DaySummary::decode(body)?;
+        let summary = decode(body)?;
         match days.entry(Day::of_number(*day)?) {
             Entry::Vacant(first) => drop(first.insert(summary)),
             Entry::Occupied(mut sum) => sum.get_mut().merge(&summary),
@@ -54,7 +71,7 @@ pub(crate) fn merge(
     for (day, body) in taken {
         // A day before the span is only told where something is open on it.
         if let Some(sum) = days.get_mut(&Day::of_number(*day)?) {
-            sum.subtract(&DaySummary::decode(body)?);
+            sum.subtract(&decode(body)?);
         }
     }
     days.retain(|_, sum| !sum.is_empty());

@@ -129,5 +129,7 @@ pub(crate) const VIEWS: Schema = Schema {
         ],
         // Changes tell their commits, reviews and builds, deployments their place on the mainline.
         COMPUTE_ANEW,
+        // Changes tell their lines, and summaries tell them apart by these.
+        COMPUTE_ANEW,
     ],
 };

@@ -27,6 +27,17 @@ const LINES: [(&str, &str, &str, &str); PARTS_MAX] = [
     ("H", "--second", "dot", "2 3"),
 ];
 
+/// The columns of the table; the last one where size tells the sets apart.
+const COLUMNS: [Column; 7] = [
+    Column::Text("Line"),
+    Column::Number("Delivered"),
+    Column::Number("Waiting"),
+    Column::Number("p50"),
+    Column::Number("p85"),
+    Column::Number("p95"),
+    Column::Number("Share"),
+];
+
 /// `GET /compare`.
 pub(crate) async fn compare(
     State(app): State<Arc<App>>,
@@ -118,19 +129,15 @@ fn filters(value: &Comparison) -> Markup {
 
 fn curves(value: &Comparison, query: &str) -> Markup {
     if value.parts.is_empty() {
-        return nothing("There is nothing to compare: no changes are in these days.");
+        return html! {
+            (nothing("There is nothing to compare: no changes are in these days."))
+            (unknown(value))
+        };
     }
     let rows = value.parts.iter().zip(LINES).map(|(part, line)| row(value.by, part, line));
     let table = Table {
         caption: "Time to value of each, with 95 % intervals".to_owned(),
-        columns: &[
-            Column::Text("Line"),
-            Column::Number("Delivered"),
-            Column::Number("Waiting"),
-            Column::Number("p50"),
-            Column::Number("p85"),
-            Column::Number("p95"),
-        ],
+        columns: if value.by == By::Size { &COLUMNS } else { &COLUMNS[..COLUMNS.len() - 1] },
         rows: rows.collect(),
     };
     let finding = headline(value);
@@ -145,11 +152,20 @@ fn curves(value: &Comparison, query: &str) -> Markup {
             None => { (nothing("Nothing was delivered in these days.")) (table.markup()) }
         }
         (as_csv(&with_query("/api/v1/compare", Some(&sheet)), "This table"))
+        (unknown(value))
         @if value.left_out > 0 {
             p.note { (counted(value.left_out, "other is", "others are")) " left out: the first "
                 (PARTS_MAX) " by name are shown. Choose others above." }
         }
     }
+}
+
+/// Which changes are in no set, as nobody tells their lines.
+fn unknown(value: &Comparison) -> Markup {
+    html! { @if let Some(unknown) = value.unknown_lines.filter(|&unknown| unknown > 0) {
+        p.note { "Left out " (if unknown == 1 { "is " } else { "are " })
+            (counted(unknown, "change", "changes")) ", delivered or waiting, of which nobody tells the lines." }
+    } }
 }
 
 /// The title of the chart: what it shows, without names from outside.
@@ -213,14 +229,16 @@ fn legend(value: &Comparison) -> Markup {
 
 fn row(by: By, part: &ComparedPart, line: (&str, &str, &str, &str)) -> Vec<Markup> {
     let time = &part.time_to_value;
-    vec![
+    let mut cells = vec![
         html! { (line.0) " " (name(by, part)) },
         html! { (count(time.n)) },
         html! { (count(time.waiting)) },
         estimate_cell(&time.p50),
         estimate_cell(&time.p85),
         estimate_cell(&time.p95),
-    ]
+    ];
+    cells.extend(part.size.map(|size| html! { (percent(size.share)) }));
+    cells
 }
 
 fn chart(parts: &[ComparedPart]) -> Option<Chart> {
@@ -273,8 +291,14 @@ fn limits(value: &Comparison) -> Markup {
             By::Bots => p { "By bots alone is a change of which every commit has a bot as its author." }
             By::Assisted => p { "AI-assisted is a change of which a commit says so in its trailers or by its \
                 author. Where nobody says it, nobody knows." }
-            By::Size => p { "Size is the number of commits, merges not counted: events do not tell how many \
-                lines a change touches. " code { "seaway measure" } " reads these from a repository." }
+            By::Size => {
+                p { "Size is the number of lines that a change adds and removes: as its pull request tells it, or the \
+                    commit that it is, or the sum of its commits. Some forges and pipelines do not tell them. "
+                    code { "seaway measure" } " reads them from a repository." }
+                p { "The parts are quarters of the changes in these days, as near as they can be cut at powers of \
+                    two. " @if value.parts.len() < 4 { "Here there are fewer than four, as too many changes are of \
+                    about one size." } }
+            }
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! The page of one service.
 
+mod size;
+
 use super::changes::latest_changes;
 use super::latest::{changes_of, outcome};
 use super::window::Window;
@@ -9,7 +11,7 @@ use crate::delivery::api::parameters::Names;
 use crate::delivery::api::{Asked, OrganizationReport, Service, ServiceReport};
 use crate::delivery::page::{charts, course};
 use crate::delivery::store::After;
-use crate::pages::chart::{Chart, count_axis, log_range, time_axis};
+use crate::pages::chart::Chart;
 use crate::pages::parts::{
     Column, Table, as_csv, chart_figure, contents, estimate_cell, finding_line, nothing, section,
 };
@@ -20,9 +22,8 @@ use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
 use seaway_core::catalog::{Architecture, ClassFilter};
 use seaway_core::delivery::report::Estimate;
-use seaway_core::delivery::view::{ChangeRow, DeploymentRow, Milestone};
-use seaway_core::stats::survival::{Curve, Observation};
-use seaway_core::time::{Time, humanize};
+use seaway_core::delivery::view::{ChangeRow, DeploymentRow};
+use seaway_core::time::Time;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -84,9 +85,7 @@ pub(crate) async fn service(
             (section("deployments", "Deployments",
                 "Each dot is one of the latest deployments in production, higher the more changes it carried. Many \
                  small ones are safer than few big ones.", &timeline(&service, &deployments)))
-            (section("size", "Size",
-                "Lines are not known here: Seaway’s server does not read the contents of repositories. The \
-                 number of commits in a change stands for its size.", &sizes(&changes, as_of)))
+            (section("size", "Size", size::about(&changes), &size::sizes(&changes, as_of)))
             (section("architecture", "Architecture",
                 "The services of the organization by their architecture, in these days.",
                 &by_architecture(known.architecture, &others)))
@@ -225,118 +224,6 @@ fn dots(rows: &[&DeploymentRow]) -> Chart {
 /// How high a deployment is in the chart. One of which nothing is known is a mark on the axis.
 fn height(row: &DeploymentRow) -> u32 {
     if row.kind.is_some() { row.changes } else { 0 }
-}
-
-/// Small changes against large ones, of the latest ones.
-fn sizes(changes: &[ChangeRow], as_of: i64) -> Markup {
-    let measured: Vec<&ChangeRow> = changes.iter().filter(|it| it.is_measured()).collect();
-    let single = |it: &&&ChangeRow| it.commits <= 1;
-    let (small, large): (Vec<&ChangeRow>, Vec<&ChangeRow>) =
-        measured.iter().partition(|it| single(it));
-    if small.is_empty() || large.is_empty() {
-        return nothing(
-            "The latest changes are all of one size: of one commit each, or all of more.",
-        );
-    }
-    let observed = |some: &[&ChangeRow]| -> Vec<Observation> {
-        some.iter().filter_map(|it| observation(it, as_of)).collect()
-    };
-    let groups = [("one commit", observed(&small)), ("two commits or more", observed(&large))];
-    let spreads = groups.map(|(name, seen)| (name, Spread::of(&seen)));
-    let finding = match (spreads[0].1.p50.seconds, spreads[1].1.p50.seconds) {
-        (Some(small), Some(large)) => format!(
-            "Changes of one commit take {}, larger ones {}, at the median",
-            humanize(small),
-            humanize(large)
-        ),
-        _ => "The median of one of the sizes is not reached yet".to_owned(),
-    };
-    let table = Table {
-        caption: "Time to value by size".to_owned(),
-        columns: &[
-            Column::Text("Size"),
-            Column::Number("n"),
-            Column::Number("Waiting"),
-            Column::Number("p50"),
-            Column::Number("p85"),
-        ],
-        rows: spreads
-            .iter()
-            .map(|(name, it)| {
-                vec![
-                    html! { (name) },
-                    html! { (count(it.n)) },
-                    html! { (count(it.waiting)) },
-                    estimate_cell(&it.p50),
-                    estimate_cell(&it.p85),
-                ]
-            })
-            .collect(),
-    };
-    let evidence =
-        format!("Of the latest {} on the mainline", counted(measured.len(), "change", "changes"));
-    match size_chart(&measured) {
-        Some(chart) => chart_figure(&finding, &evidence, &chart, &table),
-        None => html! { (finding_line(&finding, &evidence)) (table.markup()) },
-    }
-}
-
-/// The quantiles of some changes.
-struct Spread {
-    n: usize,
-    waiting: usize,
-    p50: Estimate,
-    p85: Estimate,
-}
-
-impl Spread {
-    fn of(seen: &[Observation]) -> Self {
-        let curve = Curve::of(seen.iter().copied()).until_exhausted();
-        let estimate = |p| {
-            let quantile = curve.quantile(p);
-            Estimate { seconds: quantile.estimate, low: quantile.low, high: quantile.high }
-        };
-        let n = seen.iter().filter(|it| it.event).count();
-        Self { n, waiting: seen.len() - n, p50: estimate(0.5), p85: estimate(0.85) }
-    }
-}
-
-fn observation(change: &ChangeRow, as_of: i64) -> Option<Observation> {
-    let start = change.milestones.start()?;
-    let deployed = change.milestones.get(Milestone::Deployed);
-    let time = deployed.unwrap_or(as_of).saturating_sub(start).max(0);
-    Some(Observation { entry: 0, time, event: deployed.is_some() })
-}
-
-fn size_chart(changes: &[&ChangeRow]) -> Option<Chart> {
-    let points: Vec<(f64, f64)> = changes
-        .iter()
-        .filter_map(|it| {
-            let seen = observation(it, 0).filter(|seen| seen.event)?;
-            Some((f64::from(it.commits.max(1)), seen.time.max(1) as f64))
-        })
-        .collect();
-    let (xs, ys): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
-    let (sizes, times) = (log_range(xs.iter().copied())?, log_range(ys.iter().copied())?);
-    let told: Vec<String> = xs
-        .iter()
-        .zip(&ys)
-        .map(|(x, y)| format!("{}, {}", counted(*x as usize, "commit", "commits"), humanize(*y)))
-        .collect();
-    let trace = json!({
-        "x": xs, "y": ys, "customdata": told, "mode": "markers", "name": "a change",
-        "marker": { "size": 6, "color": "--accent-dots" },
-        "hovertemplate": "%{customdata}<extra></extra>",
-    });
-    Some(Chart {
-        height: 320,
-        traces: vec![trace],
-        layout: json!({
-            "xaxis": count_axis("Commits (log scale)", sizes),
-            "yaxis": time_axis("Time to value (log scale)", times),
-        }),
-        narrow: json!({}),
-    })
 }
 
 /// A row of the comparison: a name, and the figures of its services.

@@ -2,7 +2,7 @@
 
 use super::build::time_to_value;
 use super::kept::{Opened, put_in};
-use super::tally::Lives;
+use super::tally::{Lives, count};
 use crate::delivery::report::{TimeToValue, noise};
 use crate::delivery::summary::{Day, DaySummary, Days, Stock};
 use crate::stats::life_table::LifeTable;
@@ -39,7 +39,20 @@ impl Part {
     /// The changes of summaries by [`day_summaries`](crate::delivery::summary::day_summaries):
     /// those that [`super::report`] takes.
     #[must_use]
-    pub fn of(compared: &Compared<'_>, mut summaries: BTreeMap<Day, DaySummary>) -> Self {
+    pub fn of(compared: &Compared<'_>, summaries: BTreeMap<Day, DaySummary>) -> Self {
+        Seen::of(compared, summaries).part()
+    }
+}
+
+/// The changes that a span sees.
+pub(super) struct Seen {
+    lives: Lives,
+    /// What waits at its end.
+    stock: Stock,
+}
+
+impl Seen {
+    pub(super) fn of(compared: &Compared<'_>, mut summaries: BTreeMap<Day, DaySummary>) -> Self {
         let &Compared { since, until, as_of, days } = compared;
         let open = Opened::of(summaries.values());
         for day in since.into_iter().chain(until).collect::<BTreeSet<_>>() {
@@ -60,7 +73,17 @@ impl Part {
         let begun = since.map_or(summaries.range(..), |since| summaries.range(since..));
         let within = begun.filter(|(day, _)| until.is_none_or(|until| **day < until));
         within.for_each(|(_, summary)| lives.add(summary, days));
-        Self { time_to_value: time_to_value(&lives, &stock), table: lives.table(&stock.ages) }
+        Self { lives, stock }
+    }
+
+    /// How many they are, delivered or waiting.
+    pub(super) fn changes(&self) -> usize {
+        count(self.lives.n()) + count(self.stock.ages.total())
+    }
+
+    pub(super) fn part(&self) -> Part {
+        let Self { lives, stock } = self;
+        Part { time_to_value: time_to_value(lives, stock), table: lives.table(&stock.ages) }
     }
 }
 

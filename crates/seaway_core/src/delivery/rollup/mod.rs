@@ -23,12 +23,13 @@
 //!
 //! `tally` adds the days up, `build` puts the parts together, `model` is what is told, `kept`
 //! counts what is open into summaries as they are kept, `compare` puts several scopes side by side,
-//! and `waits` tells what stands in the way.
+//! `sizes` puts changes into quarters by their lines, and `waits` tells what stands in the way.
 
 mod build;
 mod compare;
 mod kept;
 mod model;
+mod sizes;
 mod tally;
 mod waits;
 
@@ -36,6 +37,7 @@ pub use build::{Input, build};
 pub use compare::{Compared, Difference, Part, difference};
 pub use kept::{Brief, Question, brief, report};
 pub use model::{Flow, Report, Rework, Scope, ScopeKind, Span, Stage};
+pub use sizes::{Size, Sizes};
 pub use waits::{Wait, Waits, waits};
 
 #[cfg(test)]

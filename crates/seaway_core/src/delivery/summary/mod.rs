@@ -30,14 +30,14 @@ pub use differences::day_differences;
 pub use entering::Entering;
 pub use open::{Open, OpenChange, OpenKind};
 pub use rows::{day_summaries, is_settled, stock, summaries};
-pub use slices::{Share, Slice};
+pub use slices::{Band, Share, Slice};
 
 use super::view::Milestone;
 use crate::stats::bytes::{Bytes, write, write_signed};
 use crate::stats::histogram::Histogram;
 
 /// What encoded summaries begin with; another layout gets another number.
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 
 /// The milestones that end a stage, in order.
 pub const STAGES: [Milestone; 6] = [
@@ -145,7 +145,7 @@ pub struct DaySummary {
     pub without: [Histogram; STAGES.len()],
     /// Changes that appeared on the day and are open: they are in no stock yet.
     pub open: Open,
-    /// Of `delivered`, `waiting` and `entering` the parts that are told apart.
+    /// Of `delivered`, `waiting`, `entering` and `open` the parts that are told apart.
     slices: slices::Slices,
     counts: [i64; COUNTS],
 }
@@ -303,7 +303,7 @@ impl DaySummary {
     /// The summary as bytes; equal summaries are equal bytes.
     ///
     /// The format, which histograms follow, these, which counts follow, these, the entering changes,
-    /// the slices, and the open changes if there are any.
+    /// the open changes, and up to the end the slices.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let parts = self.parts();
@@ -317,10 +317,8 @@ impl DaySummary {
             write_signed(count, &mut bytes);
         }
         self.entering.encode(&mut bytes);
+        self.open.encode(&mut bytes);
         self.slices.encode(&mut bytes);
-        if !self.open.is_empty() {
-            self.open.encode(&mut bytes);
-        }
         bytes
     }
 
@@ -328,6 +326,21 @@ impl DaySummary {
     /// than some times the size of `bytes`.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (mut summary, mut from) = Self::decode_before_slices(bytes)?;
+        summary.slices = slices::Slices::decode(&mut from)?;
+        Some(summary)
+    }
+
+    /// The same without the parts that [`DaySummary::share`] tells apart, and without a look at
+    /// them: they are a large part of the bytes, and only a comparison of them asks for them. What
+    /// this returns is for reading, and never to be kept instead of the whole.
+    #[must_use]
+    pub fn decode_without_slices(bytes: &[u8]) -> Option<Self> {
+        Self::decode_before_slices(bytes).map(|(summary, _)| summary)
+    }
+
+    /// All but the slices, and the bytes of these.
+    fn decode_before_slices(bytes: &[u8]) -> Option<(Self, Bytes<'_>)> {
         let (&FORMAT, rest) = bytes.split_first()? else { return None };
         let mut from = Bytes(rest);
         let mut summary = Self::default();
@@ -351,11 +364,8 @@ impl DaySummary {
             }
         }
         summary.entering = Entering::decode(&mut from)?;
-        summary.slices = slices::Slices::decode(&mut from)?;
-        if !from.0.is_empty() {
-            summary.open = Open::decode(&mut from).filter(|open| !open.is_empty())?;
-        }
-        from.0.is_empty().then_some(summary)
+        summary.open = Open::decode(&mut from)?;
+        Some((summary, from))
     }
 }
 

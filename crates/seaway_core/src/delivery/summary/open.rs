@@ -32,20 +32,10 @@ pub enum OpenKind {
     WithoutMerged,
     /// The same of the stage that ends with the build.
     WithoutBuilt,
-    /// One of the measured ones that is by bots alone.
-    Bots,
-    /// One of them that is AI-assisted.
-    Assisted,
-    /// One of them with two or three commits.
-    FewCommits,
-    /// One of them with four to nine commits.
-    SomeCommits,
-    /// One of them with ten commits or more.
-    ManyCommits,
 }
 
 impl OpenKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 11] = [
         Self::Measured,
         Self::Revert,
         Self::Reverted,
@@ -57,11 +47,6 @@ impl OpenKind {
         Self::WithoutApproved,
         Self::WithoutMerged,
         Self::WithoutBuilt,
-        Self::Bots,
-        Self::Assisted,
-        Self::FewCommits,
-        Self::SomeCommits,
-        Self::ManyCommits,
     ];
 
     /// The kind of changes without a stage, by its place in [`super::STAGES`]; nothing open has gone
@@ -131,6 +116,12 @@ impl Open {
     /// The changes with how many there are of each.
     pub fn iter(&self) -> impl Iterator<Item = (OpenChange, i64)> {
         self.0.iter().map(|(&change, &count)| (change, count))
+    }
+
+    /// Those that are in the distribution of time to value.
+    pub(super) fn measured(&self) -> Self {
+        let is_measured = |(change, _): &(OpenChange, i64)| change.kind == OpenKind::Measured;
+        Self(self.iter().filter(is_measured).collect())
     }
 
     pub(super) fn encode(&self, to: &mut Vec<u8>) {

@@ -154,13 +154,13 @@ struct Summaries<'a> {
     by_day: BTreeMap<Day, DaySummary>,
 }
 
-impl Summaries<'_> {
-    fn of<'a>(
+impl<'a> Summaries<'a> {
+    fn of<'r>(
         mut self,
-        changes: impl IntoIterator<Item = &'a ChangeRow>,
-        deployments: impl IntoIterator<Item = &'a DeploymentRow>,
-        incidents: impl IntoIterator<Item = &'a IncidentRow>,
-        commits: impl IntoIterator<Item = &'a CommitLife>,
+        changes: impl IntoIterator<Item = &'r ChangeRow>,
+        deployments: impl IntoIterator<Item = &'r DeploymentRow>,
+        incidents: impl IntoIterator<Item = &'r IncidentRow>,
+        commits: impl IntoIterator<Item = &'r CommitLife>,
     ) -> BTreeMap<Day, DaySummary> {
         changes.into_iter().for_each(|change| self.change(change));
         commits.into_iter().for_each(|&commit| self.commit(commit));
@@ -194,9 +194,7 @@ impl Summaries<'_> {
         self.waits(&life, kind);
         if kind == OpenKind::Measured {
             self.enters(&life, change);
-            for slice in Slice::ALL.into_iter().filter(|slice| slice.has(change)) {
-                self.waits(&life, slice.open_kind());
-            }
+            Slice::of(change).for_each(|slice| self.waits_in(&life, slice));
             self.lives(&life, change);
             if let Some(last) = Life::of_last_stage(change, self.horizon) {
                 self.waits(&last, OpenKind::LastStage);
@@ -256,27 +254,41 @@ impl Summaries<'_> {
             self.on(appears).open.add(OpenChange { appears, start, kind });
             return;
         }
-        let last = self.days.of(life.delivered.unwrap_or(self.horizon));
-        // A span's end sees what was merged at that very moment.
-        let first = self.days.of(life.appears.saturating_sub(1)).next();
-        for day in first.max(Day::FIRST).0..=last.min(Day::LAST).0 {
-            let age = self.days.start(Day(day)).saturating_sub(life.start);
-            let summary = self.at(Day(day));
+        for (day, age) in self.waited(life) {
+            let summary = self.at(day);
             match kind {
                 OpenKind::Measured => summary.waiting.add(age),
                 OpenKind::Revert => summary.add(Count::WaitingReverts, 1),
                 OpenKind::Reverted => summary.add(Count::WaitingReverted, 1),
                 OpenKind::LastStage => summary.last_stage.add(age),
                 OpenKind::Commit => summary.waiting_commits.add(age),
-                OpenKind::Bots => summary.slices.of(Slice::Bots).waiting.add(age),
-                OpenKind::Assisted => summary.slices.of(Slice::Assisted).waiting.add(age),
-                OpenKind::FewCommits => summary.slices.of(Slice::FewCommits).waiting.add(age),
-                OpenKind::SomeCommits => summary.slices.of(Slice::SomeCommits).waiting.add(age),
-                OpenKind::ManyCommits => summary.slices.of(Slice::ManyCommits).waiting.add(age),
                 // All others are told of what is open, and no day has them in its stock.
                 _ => {}
             }
         }
+    }
+
+    /// The same of a measured change in one of the slices that it is in.
+    fn waits_in(&mut self, life: &Life, slice: Slice) {
+        let &Life { start, appears, delivered, .. } = life;
+        if self.keeps_open && delivered.is_none() {
+            let change = OpenChange { appears, start, kind: OpenKind::Measured };
+            self.on(appears).slices.change(slice, |lives| lives.open.add(change));
+            return;
+        }
+        for (day, age) in self.waited(life) {
+            self.at(day).slices.change(slice, |lives| lives.waiting.add(age));
+        }
+    }
+
+    /// The days at whose first moment a life waited, with how old it was.
+    fn waited<'l>(&self, life: &'l Life) -> impl Iterator<Item = (Day, i64)> + use<'l, 'a> {
+        let days = self.days;
+        let last = days.of(life.delivered.unwrap_or(self.horizon));
+        // A span's end sees what was merged at that very moment.
+        let first = days.of(life.appears.saturating_sub(1)).next();
+        (first.max(Day::FIRST).0..=last.min(Day::LAST).0)
+            .map(move |day| (Day(day), days.start(Day(day)).saturating_sub(life.start)))
     }
 
     /// Counts a measured change on the day that it appears, if it was started before it.
@@ -285,8 +297,8 @@ impl Summaries<'_> {
         if life.start < days.start(day) {
             let summary = self.at(day);
             summary.entering.add(life.start, days);
-            for slice in Slice::ALL.into_iter().filter(|slice| slice.has(change)) {
-                summary.slices.of(slice).entering.add(life.start, days);
+            for slice in Slice::of(change) {
+                summary.slices.change(slice, |lives| lives.entering.add(life.start, days));
             }
         }
     }
@@ -325,8 +337,8 @@ impl Summaries<'_> {
 
 fn deliver(day: &mut DaySummary, change: &ChangeRow, seconds: i64) {
     day.delivered.add(seconds);
-    for slice in Slice::ALL.into_iter().filter(|slice| slice.has(change)) {
-        day.slices.of(slice).delivered.add(seconds);
+    for slice in Slice::of(change) {
+        day.slices.change(slice, |lives| lives.delivered.add(seconds));
     }
     day.add(Count::DeliveredByBots, i64::from(change.bot));
     day.add(Count::DeliveredAssisted, i64::from(change.assisted));

@@ -149,22 +149,40 @@ fn a_typical_day_is_small() {
 
 #[test]
 fn what_is_not_canonical_is_refused() {
-    assert_eq!(DaySummary::decode(&[4, 0, 0, 0, 0]), Some(DaySummary::default()));
+    assert_eq!(DaySummary::decode(&[5, 0, 0, 0, 0]), Some(DaySummary::default()));
     for wrong in [
         &[][..],
-        &[3, 0, 0, 0, 0],                // another format
-        &[4, 0, 0, 0],                   // cut off
-        &[4, 0, 0, 0, 0, 0],             // something left over
-        &[4, 1, 0, 0, 0, 0, 0],          // an empty histogram
-        &[4, 0, 1, 0, 0, 0],             // a count of 0
-        &[4, 0, 0, 1, 0, 0, 0, 0, 0],    // a day on which none were started
-        &[4, 0, 0, 2, 2, 0, 2, 0, 0, 0], // half of one
-        &[4, 0, 0, 0, 1, 0, 0, 0],       // an empty slice
-        &[4, 0, 0, 0, 0x20],             // no such slice
-        &[4, 0x80, 0x80, 0x40, 0, 0, 0], // no such histogram
+        &[4, 0, 0, 0, 0],                // another format
+        &[5, 0, 0, 0],                   // cut off
+        &[5, 1, 0, 0, 0, 0, 0],          // an empty histogram
+        &[5, 0, 1, 0, 0, 0],             // a count of 0
+        &[5, 0, 0, 1, 0, 0, 0, 0, 0],    // a day on which none were started
+        &[5, 0, 0, 2, 2, 0, 2, 0, 0, 0], // half of one
+        &[5, 0, 0, 0, 1, 0, 0, 0, 0],    // a change that is open no times
+        &[5, 0, 0, 0, 0, 0],             // an empty slice
+        &[5, 0, 0, 0, 0, 8, 0],          // a slice with nothing that is open
+        &[5, 0, 0, 0, 0, 1, 0, 0],       // a slice with an empty histogram
+        &[5, 0, 0, 0, 0, 8, 1, 0, 0],    // one that is cut off
+        &[5, 0x80, 0x80, 0x40, 0, 0, 0], // no such histogram
     ] {
         assert_eq!(DaySummary::decode(wrong), None, "{wrong:?}");
     }
+}
+
+/// Other slices follow the last one of these, and none stands twice.
+#[test]
+fn slices_stand_at_the_end_in_their_order() {
+    let start = [5, 0, 0, 0, 0];
+    let slice = |number: u8| match number {
+        0..8 => vec![number << 4 | 8, 1, 0, 0, 0, 2],
+        _ => vec![number << 4 | 0x88, 1, 1, 0, 0, 0, 2],
+    };
+    let read = |numbers: &[u8]| {
+        let slices = numbers.iter().flat_map(|&number| slice(number));
+        DaySummary::decode(&start.into_iter().chain(slices).collect::<Vec<u8>>())
+    };
+    assert!(read(&[0]).is_some() && read(&[0, 1, 14]).is_some());
+    assert_eq!([read(&[1, 1]), read(&[2, 1]), read(&[15])], [None, None, None]);
 }
 
 proptest! {
@@ -256,6 +274,10 @@ proptest! {
             for summary in [a, &delta] {
                 let found = DaySummary::decode(&summary.encode());
                 prop_assert_eq!(found.as_ref(), Some(summary));
+                let mut without = summary.clone();
+                without.slices = Default::default();
+                let found = DaySummary::decode_without_slices(&summary.encode());
+                prop_assert_eq!(found, Some(without));
             }
             prop_assert_eq!(a.encode() == b.encode(), a == b);
         }
@@ -268,7 +290,7 @@ proptest! {
         place in any::<prop::sample::Index>(),
         byte in any::<u8>(),
     ) {
-        let mut all = vec![[vec![2], wild].concat()];
+        let mut all = vec![[vec![FORMAT], wild].concat()];
         for summary in summaries(&view, &ZONES[0], T + 9 * DAY).values() {
             let mut bytes = summary.encode();
             let place = place.index(bytes.len());
