@@ -1,7 +1,7 @@
 //! Events of the made-up company as CloudEvents with Seaway's own events in them, as
 //! `docs/events.md` describes them.
 
-use seaway_core::demo::{Commit, Deployed, Event, Service, What};
+use seaway_core::demo::{Commit, Deployed, Event, Lines, Service, What};
 use seaway_core::time::Time;
 use serde_json::{Value, json};
 
@@ -36,7 +36,16 @@ pub(super) fn json(event: &Event, service: &Service) -> Value {
 fn content(what: &What, at: Time, service: &Service) -> (&'static str, String, Value) {
     let repository = &service.repository;
     match what {
-        What::PullRequest { number, title, author, head, first_authored_at, opened_at, merged } => {
+        What::PullRequest {
+            number,
+            title,
+            author,
+            head,
+            first_authored_at,
+            opened_at,
+            lines,
+            merged,
+        } => {
             let mut content = json!({
                 "repository": repository,
                 "number": number,
@@ -48,6 +57,7 @@ fn content(what: &What, at: Time, service: &Service) -> (&'static str, String, V
                 "firstAuthoredAt": Time(*first_authored_at),
                 "url": format!("{repository}/pull/{number}"),
             });
+            tell_lines(*lines, &mut content);
             if let Some(commit) = merged {
                 content["mergedAt"] = json!(at);
                 content["closedAt"] = json!(at);
@@ -132,14 +142,23 @@ fn deployment(deployed: &Deployed, service: &Service) -> Value {
 }
 
 fn commit(commit: &Commit) -> Value {
-    json!({
+    let mut content = json!({
         "hash": commit.hash,
         "parents": commit.parents,
         "authoredAt": Time(commit.authored_at),
         "committedAt": Time(commit.committed_at),
         "author": { "name": commit.author, "email": format!("{}@example.com", commit.author) },
         "message": commit.message,
-    })
+    });
+    tell_lines(commit.lines, &mut content);
+    content
+}
+
+fn tell_lines(lines: Option<Lines>, content: &mut Value) {
+    if let Some(Lines { added, deleted }) = lines {
+        content["linesAdded"] = json!(added);
+        content["linesDeleted"] = json!(deleted);
+    }
 }
 
 fn outcome(success: bool) -> &'static str {

@@ -40,6 +40,8 @@ pub(super) struct Habits {
     pub(super) bots: u32,
     /// Changes that are made with the help of AI.
     pub(super) assisted: u32,
+    /// How many lines a commit touches: about the median. 0 where nobody tells it.
+    pub(super) lines: u32,
 }
 
 /// The habits of most people.
@@ -54,6 +56,7 @@ const USUAL: Habits = Habits {
     troubled: 25,
     bots: 0,
     assisted: 0,
+    lines: 36,
 };
 
 impl Habits {
@@ -115,18 +118,26 @@ pub(super) const STORIES: [Story; 12] =
             changes: 1500,
             review: HOUR,
             merges: 0,
+            lines: 18,
             ..USUAL
         }),
         Story::of("search", "storefront", "Most changes are made with the help of AI")
             .with(Habits { review: 2 * HOUR, assisted: 600, ..USUAL }),
         Story::of("basket", "storefront", "Small changes, reviewed at once")
             .is("microservice", "container", "1")
-            .with(Habits { changes: 1200, review: 40 * MINUTE, merges: 0, troubled: 10, ..USUAL }),
+            .with(Habits {
+                changes: 1200,
+                review: 40 * MINUTE,
+                merges: 0,
+                troubled: 10,
+                lines: 9,
+                ..USUAL
+            }),
         Story::of("recommendations", "storefront", "Bots make every second change")
             .is("function", "serverless", "3")
             .with(Habits { changes: 1600, review: 30 * MINUTE, bots: 500, ..USUAL }),
         Story {
-            later: Some(Habits { changes: 1400, review: 3 * HOUR, merges: 0, ..USUAL }),
+            later: Some(Habits { changes: 1400, review: 3 * HOUR, merges: 0, lines: 24, ..USUAL }),
             ..Story::of("checkout", "payments", "Changed its ways in the middle of the time")
                 .is("microservice", "container", "1")
                 .with(Habits {
@@ -134,6 +145,7 @@ pub(super) const STORIES: [Story; 12] =
                     train: Train::Weekly,
                     review: 40 * HOUR,
                     merges: 1000,
+                    lines: 110,
                     ..USUAL
                 })
         },
@@ -147,7 +159,7 @@ pub(super) const STORIES: [Story; 12] =
         }),
         Story::of("fraud-check", "payments", "A function: small and fast")
             .is("function", "serverless", "1")
-            .with(Habits { changes: 600, review: 90 * MINUTE, ..USUAL }),
+            .with(Habits { changes: 600, review: 90 * MINUTE, lines: 20, ..USUAL }),
         Story::of("warehouse", "logistics", "A monolith, released by a monthly train")
             .is("monolith", "vm", "1")
             .with(Habits {
@@ -155,11 +167,19 @@ pub(super) const STORIES: [Story; 12] =
                 train: Train::Monthly,
                 review: 10 * HOUR,
                 merges: 800,
+                lines: 140,
                 ..USUAL
             }),
         Story::of("parcels", "logistics", "Pull requests wait long for a review")
             .is("microservice", "vm", "2")
-            .with(Habits { changes: 700, train: Train::Daily, review: 34 * HOUR, ..USUAL }),
+            .with(Habits {
+                changes: 700,
+                train: Train::Daily,
+                review: 34 * HOUR,
+                // Nobody tells them.
+                lines: 0,
+                ..USUAL
+            }),
         Story::of("routes", "logistics", "Incidents and rollbacks").with(Habits {
             failing: 90,
             troubled: 130,

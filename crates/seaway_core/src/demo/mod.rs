@@ -4,13 +4,14 @@
 //! no figure depends on how a machine rounds. Services are independent of each other, so a longer
 //! span or more services only add to what was there.
 
+mod change;
 mod habits;
 mod random;
 mod service;
 #[cfg(test)]
 mod tests;
 
-pub use service::{Commit, Deployed, Event, Nature, Service, What};
+pub use service::{Commit, Deployed, Event, Lines, Nature, Service, What};
 
 use service::Work;
 

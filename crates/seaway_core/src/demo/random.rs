@@ -40,6 +40,19 @@ impl Random {
         1 + (i64::from(base) << doublings) * 2 / 3
     }
 
+    /// How many lines a piece of work touches, with about this median, at least 1: a quarter of an
+    /// octave a step, as often up as down, and far away seldom (log-normal, near enough).
+    pub(super) fn lines(&mut self, median: u32) -> u32 {
+        /// The first four quarters of an octave, in 1024ths.
+        const QUARTERS: [u64; 4] = [1024, 1218, 1448, 1722];
+        let steps = (0..4).fold(0, |steps, _| steps + self.below(9));
+        let octaves = steps / 4;
+        let lines = u64::from(median) * QUARTERS[steps as usize % 4] << octaves >> 14;
+        // What falls between the steps.
+        let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+        1 + lines + self.below(lines / 5 + 1)
+    }
+
     /// A commit's hash: 40 digits.
     pub(super) fn hash(&mut self) -> String {
         let (a, b, c) = (self.next(), self.next(), self.next() >> 32);

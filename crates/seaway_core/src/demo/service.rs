@@ -1,6 +1,7 @@
 //! One service of the company: its people and its pipeline.
 
 use super::Company;
+use super::change::{Change, Piece};
 use super::habits::{Habits, STORIES, Story, Train};
 use super::random::Random;
 use crate::time::DAY;
@@ -103,6 +104,8 @@ pub enum What {
         first_authored_at: i64,
         /// When it was opened, Unix seconds.
         opened_at: i64,
+        /// How many lines it touches, where that is told.
+        lines: Option<Lines>,
         /// The commit that it became and that commit's moment, once it is merged.
         merged: Option<String>,
     },
@@ -169,6 +172,17 @@ pub struct Commit {
     pub author: &'static str,
     /// What it is about.
     pub message: String,
+    /// How many lines it touches, where that is told; nothing is told of merges.
+    pub lines: Option<Lines>,
+}
+
+/// Lines that are touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lines {
+    /// Those that are added.
+    pub added: u32,
+    /// Those that are removed.
+    pub deleted: u32,
 }
 
 /// A deployment.
@@ -180,18 +194,6 @@ pub struct Deployed {
     pub revision: String,
     /// When it started, Unix seconds.
     pub started_at: i64,
-}
-
-/// A piece of work that is under way.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Change {
-    number: u32,
-    title: String,
-    author: &'static str,
-    assisted: bool,
-    first_authored_at: i64,
-    opened_at: i64,
-    head: String,
 }
 
 /// What will happen.
@@ -235,10 +237,10 @@ pub(super) struct Work {
 }
 
 const PEOPLE: [&str; 8] = ["ada", "grace", "edsger", "barbara", "alan", "mary", "donald", "radia"];
-/// The commits of branches that are merged as they are.
-const COMMITS: [usize; 7] = [1, 2, 1, 3, 1, 5, 2];
 /// Who updates libraries.
 const BOT: &str = "renovate[bot]";
+/// How many lines a bot touches, about.
+const LINES_OF_BOTS: u32 = 3;
 const LIBRARIES: [&str; 8] = ["serde", "tokio", "axum", "clap", "jiff", "maud", "tracing", "hyper"];
 const DONE: [&str; 6] = ["Add", "Mend", "Speed up", "Simplify", "Remove", "Describe"];
 const PARTS: [&str; 8] = [
@@ -334,6 +336,11 @@ impl Work {
             first_authored_at,
             opened_at: first_authored_at + random.about(if is_bot { MINUTE } else { 3 * HOUR }),
             head: random.hash(),
+            lines: match (self.habits.lines, is_bot) {
+                (0, _) => 0,
+                (_, true) => LINES_OF_BOTS,
+                (lines, false) => lines,
+            },
         }
     }
 
@@ -436,6 +443,7 @@ impl Work {
             let parents = self.tip.replace(change.head.clone()).into_iter().collect();
             commits.push(Commit {
                 message: change.message(),
+                lines: change.lines(),
                 hash: change.head,
                 parents,
                 authored_at: change.first_authored_at,
@@ -458,30 +466,34 @@ impl Work {
     /// A change becomes one commit (a squash), or one commit and a merge.
     fn merge(&mut self, at: i64, change: &Change, events: &mut Vec<Event>) {
         let before = self.tip.clone();
-        let commit = |hash: String, parents, authored_at, committed_at, message| Commit {
-            hash,
-            parents,
-            authored_at,
-            committed_at,
-            author: change.author,
-            message,
-        };
         let onto: Vec<String> = before.iter().cloned().collect();
-        let authored_at = change.first_authored_at;
         let became = self.random.hash();
         let commits = match &before {
             Some(before) if self.random.in_thousand(self.habits.merges) => {
-                let title_of_merge = format!("Merge: {}", change.title);
-                let parents = vec![before.clone(), change.head.clone()];
                 let (mut commits, mut onto) = (Vec::new(), onto);
-                for (hash, authored_at, message) in change.work() {
-                    let parents = std::mem::replace(&mut onto, vec![hash.clone()]);
-                    commits.push(commit(hash, parents, authored_at, change.opened_at, message));
+                for piece in change.work() {
+                    let parents = std::mem::replace(&mut onto, vec![piece.hash.clone()]);
+                    commits.push(piece.commit(change, parents, change.opened_at));
                 }
-                commits.push(commit(became.clone(), parents, at, at, title_of_merge));
+                let merge = Piece {
+                    hash: became.clone(),
+                    authored_at: at,
+                    message: format!("Merge: {}", change.title),
+                    lines: None,
+                };
+                let parents = vec![before.clone(), change.head.clone()];
+                commits.push(merge.commit(change, parents, at));
                 commits
             }
-            _ => vec![commit(became.clone(), onto, authored_at, at, change.message())],
+            _ => {
+                let squash = Piece {
+                    hash: became.clone(),
+                    authored_at: change.first_authored_at,
+                    message: change.message(),
+                    lines: change.lines(),
+                };
+                vec![squash.commit(change, onto, at)]
+            }
         };
         self.tell(at, What::Pushed { before, commits }, events);
         self.tell(at, change.told(Some(became.clone())), events);
@@ -512,42 +524,5 @@ impl Work {
             self.plan(at + i64::from(15 * MINUTE), Next::Deploy { revision });
         }
         self.tell(at, What::DeploymentFinished { deployed, success }, events);
-    }
-}
-
-impl Change {
-    /// The commits of its branch, the last one its head: hash, when it was authored, what it says.
-    fn work(&self) -> impl Iterator<Item = (String, i64, String)> {
-        let n = COMMITS[self.number as usize % COMMITS.len()];
-        (1..=n).map(move |step| {
-            // No two of them, and hardly two of different changes, are turned to the same.
-            let (front, back) = self.head.split_at(n - step);
-            let after = (self.opened_at - self.first_authored_at) * (step as i64 - 1) / n as i64;
-            let message = match step {
-                1 => self.message(),
-                _ => format!("{}, step {step}", self.title),
-            };
-            (format!("{back}{front}"), self.first_authored_at + after, message)
-        })
-    }
-
-    /// What its commit says.
-    fn message(&self) -> String {
-        match self.assisted {
-            true => format!("{}\n\nAssisted-by: a language model", self.title),
-            false => self.title.clone(),
-        }
-    }
-
-    fn told(&self, merged: Option<String>) -> What {
-        What::PullRequest {
-            number: self.number,
-            title: self.title.clone(),
-            author: self.author,
-            head: self.head.clone(),
-            first_authored_at: self.first_authored_at,
-            opened_at: self.opened_at,
-            merged,
-        }
     }
 }

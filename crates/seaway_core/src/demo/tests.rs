@@ -228,3 +228,47 @@ fn changes_have_various_numbers_of_commits() {
     }
     assert_eq!(sizes, BTreeSet::from([1, 2, 3, 5]));
 }
+
+#[test]
+fn lines_are_as_the_stories_have_them() {
+    let company = Company { services: 12, days: 364, stories: true, ..COMPANY };
+    let services = company.services();
+    let mut pushed: HashMap<(u32, String), Option<u32>> = HashMap::new();
+    let mut of_people: HashMap<&str, Vec<u32>> = HashMap::new();
+    let mut of_bots = Vec::new();
+    for event in all(company) {
+        let sum = |lines: Option<Lines>| lines.map(|it| it.added + it.deleted);
+        match event.what {
+            What::Pushed { commits, .. } => {
+                let tip = commits.last().unwrap().hash.clone();
+                let is_merge = |it: &&Commit| it.parents.len() > 1;
+                assert!(commits.iter().filter(is_merge).all(|it| it.lines.is_none()));
+                let work = commits.iter().filter(|it| !is_merge(it)).map(|it| sum(it.lines));
+                pushed.insert((event.service, tip), work.sum());
+            }
+            What::PullRequest { merged: Some(commit), lines, author, .. } => {
+                // A pull request touches what its commits touch.
+                assert_eq!(pushed[&(event.service, commit)], sum(lines));
+                let name = services[event.service as usize].name.as_str();
+                assert_eq!(lines.is_none(), name == "parcels");
+                let Some(lines) = sum(lines) else { continue };
+                match author.ends_with("[bot]") {
+                    true => of_bots.push(lines),
+                    false => of_people.entry(name).or_default().push(lines),
+                }
+            }
+            _ => {}
+        }
+    }
+    let median = |lines: &mut Vec<u32>| {
+        lines.sort_unstable();
+        lines[lines.len() / 2]
+    };
+    assert!((2..12).contains(&median(&mut of_bots)));
+    let spread = &of_people["warehouse"];
+    assert!(spread.iter().any(|&it| it < 40) && spread.iter().any(|&it| it > 1_000));
+    let medians: HashMap<&str, u32> =
+        of_people.iter_mut().map(|(name, lines)| (*name, median(lines))).collect();
+    assert!(medians.values().all(|&it| medians["basket"] <= it && it <= medians["warehouse"]));
+    assert!(medians["basket"] * 8 < medians["warehouse"], "{medians:?}");
+}
