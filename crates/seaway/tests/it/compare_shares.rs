@@ -1,4 +1,4 @@
-//! Changes of bots, with AI's help and of few and many commits side by side: as the rows of all
+//! Changes of bots, with AI's help and of few and many lines side by side: as the rows of all
 //! changes tell it.
 
 use crate::demo::{company, median_of};
@@ -33,32 +33,24 @@ fn changes_are_told_apart_by_who_wrote_them_and_by_their_size() {
     let (server, _) = company(&data);
     let rows = rows(&server);
     let as_of = seconds(&server.report("/organization")["span"]["as_of"]).unwrap();
-    let commits = |row: &Value| row["commits"].as_u64().unwrap();
-    type Meant<'a> = (&'a str, &'a dyn Fn(&Value) -> bool);
-    let by: [(&str, &[Meant<'_>]); 3] = [
-        (
-            "bots",
-            &[
-                ("by bots alone", &|row| row["bot"] == true),
-                ("all others", &|row| row["bot"] == false),
-            ],
-        ),
+    let sizes = server.report("/compare?by=size&since=2020-01-01");
+    let between = |row: &Value, size: &Value| {
+        let Some(lines) = row["lines"].as_u64() else { return false };
+        let most = size["lines_max"].as_u64().unwrap_or(u64::MAX);
+        (size["lines_min"].as_u64().unwrap()..=most).contains(&lines)
+    };
+    type Meant<'a> = (&'a str, Box<dyn Fn(&Value) -> bool + 'a>);
+    let sized = sizes["parts"].as_array().unwrap().iter().map(|part| -> Meant<'_> {
+        (part["name"].as_str().unwrap(), Box::new(|row| between(row, &part["size"])))
+    });
+    let is = |name: &'static str, value: bool| Box::new(move |row: &Value| row[name] == value);
+    let by: [(&str, Vec<Meant<'_>>); 3] = [
+        ("bots", vec![("by bots alone", is("bot", true)), ("all others", is("bot", false))]),
         (
             "assisted",
-            &[
-                ("AI-assisted", &|row| row["assisted"] == true),
-                ("all others", &|row| row["assisted"] == false),
-            ],
+            vec![("AI-assisted", is("assisted", true)), ("all others", is("assisted", false))],
         ),
-        (
-            "size",
-            &[
-                ("1 commit", &|row| commits(row) == 1),
-                ("2 or 3 commits", &|row| (2..4).contains(&commits(row))),
-                ("4 to 9 commits", &|row| (4..10).contains(&commits(row))),
-                ("10 commits or more", &|row| commits(row) >= 10),
-            ],
-        ),
+        ("size", sized.collect()),
     ];
     for (by, meant) in by {
         let query = format!("by={by}&since=2020-01-01");
@@ -99,4 +91,41 @@ fn changes_are_told_apart_by_who_wrote_them_and_by_their_size() {
         assert_eq!(page.status, 200);
         assert!(page.body.contains(parts[0]["name"].as_str().unwrap()), "{by}");
     }
+    // Four quarters, and what nobody tells the lines of.
+    let parts = sizes["parts"].as_array().unwrap();
+    let counts = |part: &Value| {
+        let value = &part["time_to_value"];
+        value["n"].as_u64().unwrap() + value["waiting"].as_u64().unwrap()
+    };
+    let all: u64 = parts.iter().map(counts).sum();
+    for part in parts {
+        let share = part["size"]["share"].as_f64().unwrap();
+        assert!((share - counts(part) as f64 / all as f64).abs() < 1e-9, "{part}");
+        assert!((0.12..0.38).contains(&share), "{part}");
+    }
+    let names: Vec<&str> = parts.iter().map(|part| part["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 4);
+    assert!(names[0].starts_with("up to ") && names[3].ends_with(" lines or more"), "{names:?}");
+    let is_measured =
+        |row: &&Value| ["delivered", "waiting"].contains(&row["status"].as_str().unwrap());
+    let unknown = rows.iter().filter(is_measured).filter(|row| row["lines"].is_null()).count();
+    assert!(unknown > 100, "a service tells no lines");
+    assert_eq!(sizes["unknown_lines"], unknown);
+    let page = server.get("/compare?by=size&since=2020-01-01");
+    assert!(page.body.contains("of which nobody tells the lines"), "{}", page.body);
+    let csv = server.get("/api/v1/compare?by=size&since=2020-01-01&format=csv").body;
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    let column = |name: &str| lines[0].iter().position(|it| *it == name).unwrap();
+    assert_eq!(lines[1][column("lines_min")], "0");
+    assert_eq!(lines[4][column("lines_max")], "");
+    // The page of a service says what stands for size.
+    let size_of = |service: &str| {
+        let page = server.get(&format!("/services/{service}")).body;
+        let section = &page[page.find("id=\"size\"").unwrap()..];
+        section[..section.find("</section>").unwrap()].to_owned()
+    };
+    assert!(size_of("parcels").contains("the number of commits in a change stands for its size"));
+    assert!(size_of("parcels").contains("more than 1 commit"), "{}", size_of("parcels"));
+    let basket = size_of("basket");
+    assert!(basket.contains("Lines added and removed") && !basket.contains("commit,"), "{basket}");
 }

@@ -101,6 +101,7 @@ fn the_pages_tell_what_the_raw_events_say() {
     let mut checks = Checks::default();
     reports(&mut checks, &server, &world, &catalog);
     compared(&mut checks, &server, &world, &catalog);
+    sizes(&mut checks, &server, &world, &catalog);
     lists(&mut checks, &server, &world);
     waiting(&mut checks, &server, &world);
     quality(&mut checks, &server, &world);
@@ -167,6 +168,64 @@ fn compared(checks: &mut Checks, server: &Server, world: &World, catalog: &Catal
         }
         pages::compared(checks, server, by, &told);
     }
+}
+
+/// Quarters by size, cut at the powers of two that are nearest to them, of all services and of a
+/// group.
+fn sizes(checks: &mut Checks, server: &Server, world: &World, catalog: &Catalog) {
+    let scopes = [
+        ("by=size".to_owned(), catalog.all()),
+        ("by=size&group=payments".to_owned(), catalog.by("owner").remove("payments").unwrap()),
+        (
+            "by=size&group=logistics&since=2026-03-01&until=2026-05-01".to_owned(),
+            catalog.by("owner").remove("logistics").unwrap(),
+        ),
+    ];
+    for (query, services) in scopes {
+        let told = server.report(&format!("/compare?{query}"));
+        let bound = |name: &str| told[name].as_str().map(day);
+        let within = || Figures::of(world, &services, bound("since"), bound("until"));
+        let truth = within();
+        let seen: Vec<&Change> = truth.delivered().chain(truth.waiting()).collect();
+        let lines: Vec<u64> = seen.iter().filter_map(|it| it.lines).collect();
+        let of = format!("compared {query}");
+        checks.count(&format!("{of} unknown"), &told["unknown_lines"], seen.len() - lines.len());
+        let below =
+            |cut: u64| lines.iter().filter(|it| **it < cut).count() as f64 / lines.len() as f64;
+        let cuts = || {
+            (1..=12)
+                .map(|power| 1_u64 << power)
+                .filter(|&cut| (1e-9..1.0 - 1e-9).contains(&below(cut)))
+        };
+        let nearest = |quarter: f64| {
+            cuts()
+                .min_by(|a, b| (below(*a) - quarter).abs().total_cmp(&(below(*b) - quarter).abs()))
+        };
+        let mut starts: Vec<u64> = [0.25, 0.5, 0.75].into_iter().filter_map(nearest).collect();
+        starts.insert(0, 0);
+        starts.dedup();
+        let parts = told["parts"].as_array().unwrap();
+        checks.count(&format!("{of} parts"), &Value::from(parts.len()), starts.len());
+        for (at, (part, &start)) in parts.iter().zip(&starts).enumerate() {
+            let of = format!("{of} from {start}");
+            let last = starts.get(at + 1).map_or(u64::MAX, |next| next - 1);
+            let size = &part["size"];
+            checks.count(&of, &size["lines_min"], start as usize);
+            let most = size["lines_max"].as_u64().unwrap_or(u64::MAX);
+            checks.that(most == last, || format!("{of}: up to {most} and not {last}"));
+            let upto = starts.get(at + 1).map_or(1.0, |next| below(*next));
+            let share = upto - below(start);
+            checks.exact(&format!("{of} share"), &size["share"], share);
+            let truth = within().of_lines(start..=last);
+            crate::truth_checks::value(checks, &of, &part["time_to_value"], &truth);
+        }
+    }
+    let told = server.report("/compare?by=size");
+    pages::compared(checks, server, "size", &told);
+    let p50 = |at: usize| told["parts"][at]["time_to_value"]["p50"]["seconds"].as_f64().unwrap();
+    checks.that(p50(3) > 2.0 * p50(0), || {
+        "the monolith's large changes wait for its train".to_owned()
+    });
 }
 
 /// Every change and every deployment, and the pages of some.

@@ -239,6 +239,10 @@ pub(crate) fn change(checks: &mut Checks, told: &Value, truth: &Change) {
     checks.same(&format!("{of} status"), told["status"].as_str().unwrap(), status);
     checks.same(&format!("{of} subject"), told["subject"].as_str().unwrap(), &truth.subject);
     checks.count(&format!("{of} commits"), &told["commits"], truth.commits);
+    let lines = &told["lines"];
+    checks.that(lines.as_u64() == truth.lines && truth.lines.is_none() == lines.is_null(), || {
+        format!("{of} lines: {lines}, and not {:?}", truth.lines)
+    });
     for (name, truth) in [("bot", truth.bot), ("assisted", truth.assisted)] {
         checks.that(told[name] == truth, || format!("{of} {name}: {}", told[name]));
     }

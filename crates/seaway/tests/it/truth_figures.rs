@@ -3,6 +3,7 @@
 
 use crate::truth_world::{Change, DAY, Deployment, Incident, Truth, World};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// Fewer ends than these make wide steps.
 const FEW: usize = 30;
@@ -114,6 +115,8 @@ pub(crate) fn middles(mut all: Vec<i64>) -> Option<(i64, i64)> {
 /// What a report is about: some services, and a span.
 pub(crate) struct Figures<'a> {
     services: Vec<&'a Truth>,
+    /// The lines of the changes that are meant, if only some are.
+    lines: Option<RangeInclusive<u64>>,
     /// The first moment; `None`: from the beginning.
     start: Option<i64>,
     /// The end of the span, or of the data.
@@ -138,7 +141,12 @@ impl<'a> Figures<'a> {
     ) -> Self {
         let services = services.iter().map(|it| &world.services[it]).collect();
         let end = until.filter(|until| *until <= world.as_of).unwrap_or(world.as_of);
-        Self { services, start: since, end, as_of: world.as_of }
+        Self { services, lines: None, start: since, end, as_of: world.as_of }
+    }
+
+    /// Of these the changes of so many lines.
+    pub(crate) fn of_lines(self, lines: RangeInclusive<u64>) -> Self {
+        Self { lines: Some(lines), ..self }
     }
 
     /// Whether the span has no start and ends with the data.
@@ -157,7 +165,11 @@ impl<'a> Figures<'a> {
     }
 
     pub(crate) fn changes(&self) -> impl Iterator<Item = &'a Change> {
-        self.services.iter().flat_map(|it| &it.changes)
+        let is_meant = |it: &&Change| match &self.lines {
+            Some(meant) => it.lines.is_some_and(|lines| meant.contains(&lines)),
+            None => true,
+        };
+        self.services.iter().flat_map(|it| &it.changes).filter(is_meant)
     }
 
     pub(crate) fn delivered(&self) -> impl Iterator<Item = &'a Change> {

@@ -365,6 +365,13 @@ pub(crate) fn change(checks: &mut Checks, server: &Server, truth: &Change) {
         });
     }
     page.says(checks, &truth.subject);
+    match truth.lines {
+        Some(1) => page.says(checks, "1 line added or removed"),
+        // Thousands are set apart.
+        Some(lines @ 1..1_000) => page.says(checks, &format!("{lines} lines added or removed")),
+        Some(_) => page.says(checks, "lines added or removed"),
+        None => page.says(checks, "nobody tells them"),
+    }
     match (&truth.deployment, truth.deployed()) {
         (Some(by), Some(at)) => {
             page.says(checks, &format!("Deployment {by} in production"));

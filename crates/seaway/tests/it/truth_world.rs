@@ -28,6 +28,8 @@ pub(crate) struct Change {
     pub(crate) hash: String,
     pub(crate) subject: String,
     pub(crate) commits: usize,
+    /// Lines added and removed, where that is told.
+    pub(crate) lines: Option<u64>,
     pub(crate) bot: bool,
     pub(crate) assisted: bool,
     /// When it reached each milestone, mended: they never go down.
@@ -106,6 +108,12 @@ struct Commit {
     committed: i64,
     author: String,
     message: String,
+    lines: Option<u64>,
+}
+
+/// What an event says of lines.
+fn lines(told: &Value) -> Option<u64> {
+    Some(told["linesAdded"].as_u64()? + told["linesDeleted"].as_u64()?)
 }
 
 #[derive(Default)]
@@ -113,6 +121,7 @@ struct Pull {
     opened: Option<i64>,
     title: String,
     number: u64,
+    lines: Option<u64>,
 }
 
 /// What the events of one service say.
@@ -169,6 +178,7 @@ impl Told {
                         opened: content.get("openedAt").map(seconds),
                         title: text(&content["title"]),
                         number: content["number"].as_u64().unwrap(),
+                        lines: lines(content),
                     };
                     self.pulls.insert(became.to_owned(), pull);
                 }
@@ -228,6 +238,7 @@ impl Told {
                 committed,
                 author: text(&commit["author"]["name"]),
                 message: text(&commit["message"]),
+                lines: lines(commit),
             };
             self.commits.insert(text(&commit["hash"]), known);
         }
@@ -308,6 +319,11 @@ impl Told {
             hash: hash.to_owned(),
             subject: pull.title.clone(),
             commits: work.len(),
+            // What the one commit says that it is, or the pull request, or all commits together.
+            lines: match work[..] {
+                [only] if brought == [hash] => only.lines.or(pull.lines),
+                _ => pull.lines.or_else(|| work.iter().map(|it| it.lines).sum()),
+            },
             bot: work.iter().all(|it| it.author.ends_with("[bot]")),
             assisted: work.iter().any(|it| it.message.contains("\nAssisted-by:")),
             reached,
