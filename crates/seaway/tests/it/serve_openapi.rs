@@ -87,11 +87,14 @@ pub(crate) fn event(id: &str, kind: &str, subject: &str, content: Value) -> Valu
 pub(crate) const SHOP: &str = "https://github.com/example/shop";
 
 fn commit(number: u32, parents: &[u32], message: &str) -> Value {
+    // Of the last one nobody tells the lines.
+    let lines = |lines: u32| (number < 6).then_some(lines);
     json!({
         "hash": hash(number), "parents": parents.iter().map(|it| hash(*it)).collect::<Vec<_>>(),
         "authoredAt": format!("2026-03-0{number}T08:00:00Z"),
         "committedAt": format!("2026-03-0{number}T08:05:00Z"),
         "author": { "name": "Ada", "email": "ada@example.com" }, "message": message,
+        "linesAdded": lines(10 << number), "linesDeleted": lines(2),
     })
 }
 
@@ -399,6 +402,11 @@ fn every_answer_is_as_the_document_says() {
                 get(wrong, 400);
             }
         }
+        if parameters.contains_key("by") {
+            for by in ["by=service", "by=tier", "by=bots", "by=size", "by=size&since=2030-01-01"] {
+                get(by, 200);
+            }
+        }
         if parameters.contains_key("tier") {
             for filter in ["tier=1", "tier=high&tier=unknown&runtime=vm", "architecture=unknown"] {
                 get(filter, 200);
@@ -548,7 +556,9 @@ fn the_story_has_every_kind_of_row() {
     assert!(changes.iter().all(|change| change.get("author").is_none()));
     let change = server.report(&format!("/services/shop/changes/{}", hash(4)));
     assert_eq!(change["author"], "Ada <ada@example.com>");
-    assert_eq!(change["pull_request"], "42");
+    assert_eq!((&change["pull_request"], &change["lines"]), (&json!("42"), &json!(162)));
+    assert_eq!(words(&rows("/waiting"), "lines"), set(&["322", "null"]));
+    assert_eq!(server.report("/compare?by=size")["parts"][0]["size"]["share"], 0.5);
     let deployments = rows("/services/{service}/deployments");
     assert_eq!(words(&deployments, "succeeded"), set(&["true", "false", "null"]));
     assert_eq!(words(&deployments, "linked"), set(&["true", "false"]));

@@ -47,7 +47,7 @@ impl Random {
         const QUARTERS: [u64; 4] = [1024, 1218, 1448, 1722];
         let steps = (0..4).fold(0, |steps, _| steps + self.below(9));
         let octaves = steps / 4;
-        let lines = u64::from(median) * QUARTERS[steps as usize % 4] << octaves >> 14;
+        let lines = (u64::from(median) * QUARTERS[steps as usize % 4]) << octaves >> 14;
         // What falls between the steps.
         let lines = u32::try_from(lines).unwrap_or(u32::MAX);
         1 + lines + self.below(lines / 5 + 1)
