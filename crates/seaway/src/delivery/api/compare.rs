@@ -1,15 +1,14 @@
 //! Several sets of changes side by side: of groups, of services, of classes of services.
 
+mod sets;
+
 use super::csv::{Column, Format};
 use super::filter::{FILTERS, Told, Wanted};
 use super::parameters::Parameters;
-use super::reports::{Asked, name_of, read_summaries};
+use super::reports::{Asked, name_of};
 use super::tables::one;
 use crate::app::App;
-use crate::delivery::projector::{
-    ORGANIZATION, Parts, merge, merge_with_slices, scope_of_group, scope_of_service,
-};
-use crate::pages::words;
+use crate::delivery::projector::{ORGANIZATION, Parts, scope_of_group, scope_of_service};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -18,11 +17,12 @@ use seaway_core::catalog::{
     Architecture, Catalog, ClassFilter, EntityRef, Kind, Runtime, Tier, UNKNOWN,
 };
 use seaway_core::delivery::report::TimeToValue;
-use seaway_core::delivery::rollup::{self, Compared, Difference, Part, Size, Sizes};
-use seaway_core::delivery::summary::{Day, DaySummary, Share, Slice};
+use seaway_core::delivery::rollup::{self, Difference, Part, Size};
+use seaway_core::delivery::summary::{Day, Share, Slice};
 use seaway_core::time::Time;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use sets::{Candidate, Set, Sets, Span};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Sets that are compared at once.
@@ -30,8 +30,6 @@ pub(in crate::delivery) const PARTS_MAX: usize = 8;
 /// The days of a comparison, or of a page, that says nothing of them. A quarter that has just begun
 /// would tell nothing yet, so they are the latest as many days as a quarter has.
 pub(in crate::delivery) const DAYS: i32 = 90;
-/// Scopes that are asked at once whether anything is in them.
-const PORTION: usize = 500;
 /// What the URL of a comparison may say beside filters.
 const ASKED: [&str; 5] = ["since", "until", "by", "of", "group"];
 /// The columns of a comparison.
@@ -118,21 +116,6 @@ pub(in crate::delivery) struct Comparison {
     pub(in crate::delivery) unknown_lines: Option<usize>,
     #[serde(flatten)]
     pub(in crate::delivery) difference: Difference,
-}
-
-/// A set to compare.
-struct Candidate {
-    name: String,
-    /// The sums that it is in.
-    sums: Parts,
-    /// What of them it is.
-    share: Share,
-}
-
-impl Candidate {
-    fn of(name: String, sums: Parts) -> Self {
-        Self { name, sums, share: Share::Whole }
-    }
 }
 
 /// What of a scope is compared.
@@ -373,110 +356,6 @@ impl Comparison {
             difference,
         })
     }
-}
-
-/// A set that is compared: its name, its size where that makes it, and its changes.
-type Set = (String, Option<Size>, Part);
-
-/// The sets of a comparison.
-struct Sets {
-    parts: Vec<Set>,
-    left_out: usize,
-    unknown_lines: Option<usize>,
-}
-
-/// The days that are compared.
-struct Span<'a> {
-    app: &'a App,
-    asked: &'a Asked,
-    as_of: i64,
-}
-
-impl Span<'_> {
-    /// Sets of changes; where the URL names none (`is_any`), those that have any changes.
-    async fn sets(&self, candidates: Vec<Candidate>, is_any: bool) -> Result<Sets, Problem> {
-        let candidates = match is_any {
-            true => busy(self.app, self.asked, candidates).await?,
-            false => candidates,
-        };
-        let mut candidates = candidates.into_iter();
-        let mut parts: Vec<Set> = Vec::new();
-        while parts.len() < PARTS_MAX {
-            let Some(Candidate { name, sums, share }) = candidates.next() else { break };
-            let part = match share {
-                Share::Whole => self.read(&sums, merge, Part::of).await?,
-                share => {
-                    let of_share = move |compared: &Compared<'_>, all: ByDay| {
-                        let days = all.into_iter().map(|(day, it)| (day, it.share(&share)));
-                        Part::of(compared, days.collect())
-                    };
-                    self.read(&sums, merge_with_slices, of_share).await?
-                }
-            };
-            let is_empty = part.time_to_value.n == 0 && part.time_to_value.waiting == 0;
-            if !is_empty || !is_any {
-                parts.push((name, None, part));
-            }
-        }
-        Ok(Sets { parts, left_out: candidates.len(), unknown_lines: None })
-    }
-
-    /// Quarters by size.
-    async fn sizes(&self, sums: &Parts) -> Result<Sets, Problem> {
-        let sizes = |compared: &Compared<'_>, all: ByDay| Sizes::of(compared, &all);
-        let Sizes { parts, unknown } = self.read(sums, merge_with_slices, sizes).await?;
-        let named = parts.into_iter().map(|(size, part)| (name_of_size(&size), Some(size), part));
-        Ok(Sets { parts: named.collect(), left_out: 0, unknown_lines: Some(unknown) })
-    }
-
-    /// Reads some sums, and makes something of what they come to.
-    async fn read<T: Send + 'static>(
-        &self,
-        sums: &Parts,
-        merge: fn(&[(i64, Vec<u8>)], &[(i64, Vec<u8>)]) -> Option<ByDay>,
-        make: impl FnOnce(&Compared<'_>, ByDay) -> T + Send + 'static,
-    ) -> Result<T, Problem> {
-        let rows = read_summaries(self.app, self.asked, sums).await?;
-        let (since, until, as_of) = (self.asked.since, self.asked.until, self.as_of);
-        let days = Arc::clone(&self.app.days);
-        let work = move || {
-            let compared = Compared { since, until, as_of, days: &days };
-            Some(make(&compared, merge(&rows[0], &rows[1])?))
-        };
-        tokio::task::spawn_blocking(work).await.ok().flatten().ok_or_else(|| {
-            tracing::error!(?sums, "a summary of the views cannot be read");
-            Problem::failed("a summary of the views cannot be read").hint("run seaway rebuild")
-        })
-    }
-}
-
-type ByDay = BTreeMap<Day, DaySummary>;
-
-/// The changes of a size in words.
-fn name_of_size(size: &Size) -> String {
-    match (size.lines_min, size.lines_max) {
-        (0, None) => "of any size".to_owned(),
-        (0, Some(max)) => format!("up to {}", words::lines(max)),
-        (min, None) => format!("{} or more", words::lines(min)),
-        (min, Some(max)) => format!("{min} to {}", words::lines(max)),
-    }
-}
-
-/// Those of some sets of which anything is in the days that are asked for.
-async fn busy(
-    app: &App,
-    asked: &Asked,
-    candidates: Vec<Candidate>,
-) -> Result<Vec<Candidate>, Problem> {
-    let scopes: Vec<String> =
-        candidates.iter().flat_map(|it| it.sums.added.iter().cloned()).collect();
-    let (since, until) = asked.days();
-    let mut busy: BTreeSet<String> = BTreeSet::new();
-    for some in scopes.chunks(PORTION) {
-        busy.extend(app.store.busy(some, since, until).await?);
-    }
-    let is_busy = |it: &Candidate| it.sums.added.iter().any(|scope| busy.contains(scope));
-    Ok(candidates.into_iter().filter(is_busy).collect())
 }
 
 /// `GET /api/v1/compare`.
