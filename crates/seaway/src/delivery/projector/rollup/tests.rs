@@ -1,6 +1,6 @@
 //! Sums that are kept by differences, against sums that are made anew from all that there is.
 
-use super::super::parts::{Parts, merge};
+use super::super::parts::{Parts, merge_with_slices};
 use super::*;
 use proptest::prelude::*;
 use seaway_core::catalog::{Architecture, Change, ClassFilter, Definition, Runtime, Tier};
@@ -156,7 +156,7 @@ impl Stored {
         let Parts { added, taken } = Parts::of(scope.to_owned(), filter);
         let rows = |scopes: Vec<String>| scopes.iter().flat_map(|it| self.of(it)).collect();
         let (added, taken): (Vec<_>, Vec<_>) = (rows(added), rows(taken));
-        let days = merge(&added, &taken).unwrap();
+        let days = merge_with_slices(&added, &taken).unwrap();
         days.into_iter().map(|(day, sum)| (i64::from(day.0), sum.encode())).collect()
     }
 
