@@ -13,6 +13,7 @@ mod access_routes;
 mod access_tokens;
 mod badges;
 mod browser;
+mod browser_access;
 mod browser_lang;
 mod browser_pages;
 mod catalog;
