@@ -287,6 +287,64 @@ fn every_event_that_was_not_understood_is_a_row() {
     assert_eq!(sheet.body.lines().count(), 61, "{}", sheet.body);
 }
 
+/// Further back than one request looks, too.
+#[test]
+fn every_event_of_an_unknown_kind_is_a_row() {
+    let data = Data::new();
+    let server = data.serve();
+    let odd = |id: u32, kind: &str| {
+        json!({ "specversion": "1.0", "id": format!("e{id:05}"), "source": "s",
+        "type": kind, "time": "2026-01-01T00:00:00Z", "datacontenttype": "text/plain", "data": "four" })
+    };
+    let rare = |ids: std::ops::Range<u32>| {
+        ids.map(|id| odd(id, "com.example.<b>rare")).collect::<Vec<_>>()
+    };
+    server.events(&rare(0..3));
+    for part in 0..5 {
+        let ids = 10_000 + part * 4_500..10_000 + (part + 1) * 4_500;
+        server.events(&ids.map(|id| odd(id, "com.example.common")).collect::<Vec<_>>());
+    }
+    server.events(&rare(3..60));
+    server.settle();
+    let read = |query: &str, size: usize| {
+        let (mut rows, mut after, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = server.report(&format!("/quality/unknown?limit={size}{query}{after}"));
+            pages += 1;
+            let some = page["rows"].as_array().unwrap();
+            assert!(some.len() <= size);
+            rows.extend(some.iter().cloned());
+            let Some(next) = page["next"].as_str() else { return (rows, pages) };
+            after = format!("&after={next}");
+        }
+    };
+    let ids = |rows: &[Value]| {
+        rows.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let wanted: Vec<String> = (0..60).rev().map(|id| format!("e{id:05}")).collect();
+    let (rows, pages) = read("&kind=com.example.%3Cb%3Erare", 25);
+    assert_eq!(ids(&rows), wanted);
+    assert!(pages >= 4, "{pages}");
+    let (all, _) = read("", 1_000);
+    assert_eq!(all.len(), 60 + 22_500);
+    let places: Vec<i64> = all.iter().map(|it| it["position"].as_i64().unwrap()).collect();
+    assert!(places.is_sorted_by(|a, b| a > b), "the newest first, each once");
+    assert!(rows.iter().all(|it| it["bytes"] == 4 && it["source"] == "s"), "{:?}", rows[0]);
+    // The page of data quality leads to each.
+    let quality = server.get("/quality").body;
+    assert!(quality.contains("/quality/unknown?kind=com.example.%3Cb%3Erare\">60<"), "{quality}");
+    let page = server.get("/quality/unknown?kind=com.example.%3Cb%3Erare").body;
+    assert!(page.contains("com.example.&lt;b&gt;rare") && !page.contains("<b>rare"), "{page}");
+    assert_eq!(page.matches("/api/v1/event?source=s&amp;id=e000").count(), 57, "{page}");
+    assert!(page.contains("Older ones"), "{page}");
+    assert!(server.get("/quality/unknown?kind=none").body.contains("There are none."));
+    let sheet = server.get("/api/v1/quality/unknown?format=csv&kind=com.example.%3Cb%3Erare");
+    assert_eq!(sheet.body.lines().count(), 58, "{}", sheet.body);
+    for wrong in ["after=x", "after=-1", "after=0", "limit=0", "x=y"] {
+        assert_eq!(server.get(&format!("/api/v1/quality/unknown?{wrong}")).status, 400, "{wrong}");
+    }
+}
+
 #[test]
 fn days_after_the_data_are_told_to_be_so() {
     let data = Data::new();

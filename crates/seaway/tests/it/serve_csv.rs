@@ -4,13 +4,14 @@ use crate::serve_lang::{Data, Server};
 use crate::serve_openapi::{event, filled, with_catalog};
 use serde_json::{Value, json};
 
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "/services?",
     "/services/shop/changes?",
     "/services/shop/deployments?",
     "/services/shop/incidents?",
     "/waiting?",
     "/quality/findings?kind=clock_problem&",
+    "/quality/unknown?",
 ];
 
 /// The rows of a CSV answer, the names of its columns first.

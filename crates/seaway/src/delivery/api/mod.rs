@@ -16,6 +16,7 @@ mod reports;
 mod rows;
 mod search;
 mod tables;
+mod unknown;
 
 pub(crate) use compare::compare;
 pub(in crate::delivery) use compare::{By, ComparedPart, Comparison, DAYS, PARTS_MAX};
@@ -35,6 +36,8 @@ pub(in crate::delivery) use rows::{Carried, Change, Deployment, known_service, w
 pub(crate) use rows::{changes, deployment, deployments, incidents, waiting};
 pub(crate) use search::search;
 pub(in crate::delivery) use search::{FOUND_MAX, Found, LOOKED_AT, Titled};
+pub(crate) use unknown::unknown;
+pub(in crate::delivery) use unknown::{UnknownEvent, UnknownEvents};
 
 use crate::app::App;
 use crate::problem::Problem;

@@ -14,6 +14,7 @@ mod quality;
 mod search;
 mod service;
 mod services;
+mod unknown;
 mod window;
 
 pub(crate) use change::change;
@@ -26,6 +27,7 @@ pub(crate) use overview::{group, organization};
 pub(crate) use quality::quality;
 pub(crate) use search::search;
 pub(crate) use service::service;
+pub(crate) use unknown::unknown;
 
 use crate::app::App;
 use crate::delivery::api::groups_of;

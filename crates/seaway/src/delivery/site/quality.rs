@@ -47,6 +47,7 @@ async fn all(app: &App) -> Result<Page, Problem> {
                 owns them. Put the entry into a file of the catalog.", &uncatalogued(&value)))
             (section("malformed", "Not understood", "Events of kinds that are known, whose content is not as it \
                 should be. They are kept: once they can be read, seaway rebuild takes them in.", &malformed(&value)))
+            (section("unknown", "Unknown kinds", "Events that are kept, and that no report uses.", &unknown(&value)))
             (section("catalog", "Catalog", "What in the catalog's entries does not fit together.", &catalog(&value)))
             (section("arrivals", "Arrivals", "All events by kind, and what became of them.", &arrivals(&value)))
         }
@@ -179,6 +180,30 @@ fn malformed(value: &Quality) -> Markup {
     p { a href="/api/v1/quality/malformed?format=csv" { "As CSV" } }  }
 }
 
+fn unknown(value: &Quality) -> Markup {
+    let kinds: Vec<_> = value.arrivals.iter().filter(|it| it.outcome == "unknown").collect();
+    if kinds.is_empty() {
+        return nothing("All events were of kinds that are known.");
+    }
+    let row = |it: &&crate::delivery::api::Arrivals| {
+        let url = format!("/quality/unknown?kind={}", escape(&it.kind));
+        vec![
+            html! { a href=(url) { (outside(&it.kind, NAME)) } },
+            html! { a href=(url) { (number(it.count)) } },
+        ]
+    };
+    let table = Table {
+        caption: "Events of unknown kinds".to_owned(),
+        columns: &[Column::Text("Kind"), Column::Number("Events")],
+        rows: kinds.iter().take(ROWS as usize).map(row).collect(),
+    };
+    html! {
+        (table.markup())
+        p.pager { a href="/quality/unknown" { "All of them" }
+            a href="/api/v1/quality/unknown?format=csv" { "As CSV" } }
+    }
+}
+
 fn catalog(value: &Quality) -> Markup {
     let files = &value.catalog.files;
     html! {
@@ -199,7 +224,10 @@ fn arrivals(value: &Quality) -> Markup {
         vec![
             html! { (outside(&it.kind, NAME)) },
             html! { (outside(&it.outcome, NAME)) },
-            html! { (number(it.count)) },
+            html! { @match rows_of(it) {
+                Some(url) => { a href=(url) { (number(it.count)) } }
+                None => { (number(it.count)) }
+            } },
         ]
     };
     let table = Table {
@@ -208,6 +236,16 @@ fn arrivals(value: &Quality) -> Markup {
         rows: value.arrivals.iter().map(row).collect(),
     };
     table.folded()
+}
+
+/// Where the events of a kind that came to an outcome are listed; those that were understood are
+/// behind all figures.
+fn rows_of(it: &crate::delivery::api::Arrivals) -> Option<String> {
+    match it.outcome.as_str() {
+        "unknown" => Some(format!("/quality/unknown?kind={}", escape(&it.kind))),
+        "malformed" => Some("#malformed".to_owned()),
+        _ => None,
+    }
 }
 
 async fn of_kind(app: &App, query: Option<&str>) -> Result<Page, Problem> {
