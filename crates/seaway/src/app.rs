@@ -192,6 +192,8 @@ pub(crate) struct App {
     pub(crate) progress: watch::Receiver<Progress>,
     /// How the files of the catalog are.
     pub(crate) catalog: watch::Receiver<Arc<catalog::State>>,
+    /// What was refused of what came in.
+    pub(crate) refusals: crate::refusals::Refusals,
     /// What monitoring was told last.
     pub(crate) metrics: crate::delivery::metrics::Kept,
     /// Where open pages hear that the views have moved.
@@ -220,6 +222,7 @@ impl App {
             live: Live::start(progress.clone(), connections_max() / 3 * 2),
             progress,
             catalog,
+            refusals: crate::refusals::Refusals::default(),
             metrics: crate::delivery::metrics::Kept::default(),
         }
     }

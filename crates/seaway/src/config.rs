@@ -47,6 +47,8 @@ pub(crate) struct Access {
     pub(crate) tokens: AskForTokens,
     /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub(crate) behind_proxy: bool,
+    /// Whether badges are shown to whoever asks for them.
+    pub(crate) public_badges: bool,
     /// How long a person is signed in at most.
     pub(crate) session_hours: u16,
     /// Failed authentications by address.

@@ -26,6 +26,7 @@ mod pages;
 mod parallel;
 mod problem;
 mod progress;
+mod refusals;
 mod remote;
 mod router;
 mod serve;

@@ -1,10 +1,10 @@
 //! Every URL on one page, with who may use it.
 
-use crate::access::{Face, Proof, Routes, admin, editor, open, proven, viewer};
+use crate::access::{Face, Proof, Routes, admin, badge, editor, open, proven, viewer};
 use crate::app::App;
 use crate::pages::{assets, site};
 use crate::problem::Problem;
-use crate::{access, delivery, intake, ledger};
+use crate::{access, delivery, intake, ledger, refusals};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -26,7 +26,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/events", editor(post(intake::api::events)))
         .route("/webhooks/github", proven(Proof::GitHub, post(intake::api::github)))
         .route("/webhooks/gitlab", proven(Proof::GitLab, post(intake::api::gitlab)));
-    let taking_in = decompressing(taking_in.done());
+    let taking_in = refusals::counted(&app, decompressing(taking_in.done()));
     let reports = Routes::of(&app, Face::Program)
         .route("/organization", viewer(get(delivery::api::organization)))
         .route("/groups", viewer(get(delivery::api::groups)))
@@ -79,11 +79,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let parts = Routes::of(&app, Face::Program)
         .route("/live", viewer(get(delivery::site::live)))
         .route("/live/deployments", viewer(get(delivery::site::latest_deployments)));
+    let badges = Routes::of(&app, Face::Program)
+        .route("/badge/organization.svg", badge(get(delivery::site::badge::organization)))
+        .route("/badge/groups/{file}", badge(get(delivery::site::badge::group)))
+        .route("/badge/services/{file}", badge(get(delivery::site::badge::service)));
     let machinery = Routes::of(&app, Face::Program)
         .route("/assets/{file}", open(get(assets::asset)))
-        .route("/badge/organization.svg", viewer(get(delivery::site::badge::organization)))
-        .route("/badge/groups/{file}", viewer(get(delivery::site::badge::group)))
-        .route("/badge/services/{file}", viewer(get(delivery::site::badge::service)))
         .route("/metrics", viewer(get(delivery::metrics::metrics)))
         .route("/healthz", open(get(|| async { "ok\n" })))
         .route("/readyz", open(get(delivery::api::ready)));
@@ -91,6 +92,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(taking_in)
         .nest("/api/v1", compressed(at_one_moment(reports.done())))
         .merge(compressed(for_people(at_one_moment(pages.done()).merge(parts.done()))))
+        .merge(at_one_moment(badges.done()))
         .merge(machinery.done())
         .fallback(nothing_there)
         .method_not_allowed_fallback(|uri: Uri| async move {

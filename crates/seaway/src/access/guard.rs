@@ -74,11 +74,20 @@ impl std::convert::From<Problem> for Refused {
 pub(super) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let is_for_one = gate.app.access.asks() && matches!(gate.needs, Needs::Role(_));
     let (parts, body) = request.into_parts();
+    let webhook = matches!(gate.needs, Needs::Proof(_))
+        .then(|| address(&parts, gate.app.access.settings().behind_proxy));
     let mut response = match gate.admit(parts, body).await {
         Ok((request, Some(visitor))) => site::visited(visitor, next.run(request)).await,
         Ok((request, None)) => next.run(request).await,
         Err(refused) => refused.into_response(),
     };
+    if let Some(from) = webhook {
+        match response.status() {
+            StatusCode::UNAUTHORIZED => gate.app.access.note_webhook(from, false),
+            status if status.is_success() => gate.app.access.note_webhook(from, true),
+            _ => {}
+        }
+    }
     if is_for_one {
         keep_private(&mut response, gate.face);
     }
@@ -137,7 +146,7 @@ impl Gate {
                 Ok((self.passed(parts, body, is_form).await?, None))
             }
             Needs::Proof(proof) => {
-                self.check_proof(proof, &parts)?;
+                self.check_proof(proof, &parts, from)?;
                 Ok((Request::from_parts(parts, body), None))
             }
             Needs::Role(role) if self.access().asks() => {
@@ -156,13 +165,19 @@ impl Gate {
     }
 
     /// Webhooks prove by secrets of their own that they come from whom they say.
-    fn check_proof(&self, proof: Proof, parts: &Parts) -> Result<(), Problem> {
+    fn check_proof(&self, proof: Proof, parts: &Parts, from: IpAddr) -> Result<(), Problem> {
         let secrets = match proof {
             Proof::GitHub => &self.app.secrets.github,
             Proof::GitLab => &self.app.secrets.gitlab,
         };
         match (secrets.is_empty(), self.access().asks()) {
-            (false, _) => Ok(()),
+            (false, _) => match self.access().webhook_must_wait(from) {
+                Some(wait) => {
+                    let what = "too many webhooks with a wrong secret came from this address";
+                    Err(Problem::too_often(what, wait))
+                }
+                None => Ok(()),
+            },
             (true, false) => check_local(parts),
             (true, true) => {
                 let what = "this webhook is not taken, as nothing would prove who sent it";

@@ -10,7 +10,7 @@ use crate::config::{self, AskForTokens};
 use crate::error::Error;
 use crate::problem::Problem;
 use seaway_core::time::HOUR;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +25,12 @@ const USED_EVERY: i64 = HOUR * 1_000_000;
 /// How much more often sessions that ended may come again than wrong tokens: open pages go on
 /// asking for a while.
 const SESSION_PATIENCE: u32 = 30;
+/// How much more often webhooks may come with a wrong secret from an address that has sent right
+/// ones: forges send those of all their customers from the same addresses, so that a stranger must
+/// not get the webhooks of others refused.
+const FORGE_PATIENCE: u32 = 30;
+/// Addresses that are remembered to have sent webhooks with the right secret.
+const FORGES_MAX: usize = 1_000;
 /// Failed sign-ins in a minute that are put on the log.
 const FAILURES_TOLD: u32 = 20;
 
@@ -83,8 +89,33 @@ pub(crate) struct Access {
     remembered: Mutex<HashMap<Fingerprint, Remembered>>,
     wrong_tokens: Mutex<Failures>,
     wrong_sessions: Mutex<Failures>,
+    webhooks: Mutex<Webhooks>,
     rates: Mutex<Rates>,
     told: Mutex<PerMinute>,
+}
+
+/// Webhooks whose secret was wrong, and where others came from.
+struct Webhooks {
+    of_strangers: Failures,
+    of_forges: Failures,
+    forges: HashSet<IpAddr>,
+}
+
+impl Webhooks {
+    fn at_most(max: u32) -> Self {
+        Self {
+            of_strangers: Failures::at_most(max),
+            of_forges: Failures::at_most(max.saturating_mul(FORGE_PATIENCE)),
+            forges: HashSet::new(),
+        }
+    }
+
+    fn failures(&mut self, from: IpAddr) -> &mut Failures {
+        match self.forges.contains(&from) {
+            true => &mut self.of_forges,
+            false => &mut self.of_strangers,
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -131,6 +162,7 @@ impl Access {
             wrong_sessions: Mutex::new(Failures::at_most(
                 failures.saturating_mul(SESSION_PATIENCE),
             )),
+            webhooks: Mutex::new(Webhooks::at_most(failures)),
             rates: Mutex::new(Rates::at_most(settings.requests_per_second)),
             told: Mutex::new(PerMinute::at_most(FAILURES_TOLD)),
             settings: settings.clone(),
@@ -211,6 +243,22 @@ impl Access {
     pub(crate) fn count_failure(&self, kind: Kind, from: IpAddr, why: &'static str) {
         tracing::warn!(%from, why, "somebody could not be let in");
         lock(self.failures(kind)).add(from, seconds(self.manager.now()));
+    }
+
+    /// Seconds that an address has to wait before it may try the secret of a webhook again.
+    pub(super) fn webhook_must_wait(&self, from: IpAddr) -> Option<u64> {
+        lock(&self.webhooks).failures(from).wait(from, seconds(self.manager.now()))
+    }
+
+    /// Keeps whether a webhook from an address had the right secret.
+    pub(super) fn note_webhook(&self, from: IpAddr, proven: bool) {
+        let mut webhooks = lock(&self.webhooks);
+        if !proven {
+            tracing::warn!(%from, "a webhook came with a wrong secret");
+            webhooks.failures(from).add(from, seconds(self.manager.now()));
+        } else if webhooks.forges.len() < FORGES_MAX {
+            webhooks.forges.insert(from);
+        }
     }
 
     fn failures(&self, kind: Kind) -> &Mutex<Failures> {

@@ -29,4 +29,4 @@ pub(crate) use page::{
     create_form, revoke_form, sign_in, sign_in_form, sign_out, tokens as tokens_page,
 };
 pub(crate) use role::Role;
-pub(crate) use routes::{Face, Proof, Routes, admin, editor, open, proven, viewer};
+pub(crate) use routes::{Face, Proof, Routes, admin, badge, editor, open, proven, viewer};

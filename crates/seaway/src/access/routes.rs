@@ -45,32 +45,40 @@ pub(super) enum Needs {
 /// Handlers, and what whoever asks them needs.
 pub(crate) struct Guarded {
     needs: Needs,
+    /// Whether they draw badges, which the settings may show to everybody.
+    is_badge: bool,
     handlers: MethodRouter<Arc<App>>,
 }
 
 /// Handlers for everybody.
 pub(crate) fn open(handlers: MethodRouter<Arc<App>>) -> Guarded {
-    Guarded { needs: Needs::Nothing, handlers }
+    Guarded { needs: Needs::Nothing, is_badge: false, handlers }
 }
 
 /// Handlers for those who prove to know the secret of a webhook; the handlers look at the proof.
 pub(crate) fn proven(by: Proof, handlers: MethodRouter<Arc<App>>) -> Guarded {
-    Guarded { needs: Needs::Proof(by), handlers }
+    Guarded { needs: Needs::Proof(by), is_badge: false, handlers }
+}
+
+/// Handlers that draw badges: for viewers and those above, and where the settings say so for
+/// everybody.
+pub(crate) fn badge(handlers: MethodRouter<Arc<App>>) -> Guarded {
+    Guarded { is_badge: true, ..viewer(handlers) }
 }
 
 /// Handlers for viewers and those above.
 pub(crate) fn viewer(handlers: MethodRouter<Arc<App>>) -> Guarded {
-    Guarded { needs: Needs::Role(Role::Viewer), handlers }
+    Guarded { needs: Needs::Role(Role::Viewer), is_badge: false, handlers }
 }
 
 /// Handlers for editors and those above.
 pub(crate) fn editor(handlers: MethodRouter<Arc<App>>) -> Guarded {
-    Guarded { needs: Needs::Role(Role::Editor), handlers }
+    Guarded { needs: Needs::Role(Role::Editor), is_badge: false, handlers }
 }
 
 /// Handlers for admins.
 pub(crate) fn admin(handlers: MethodRouter<Arc<App>>) -> Guarded {
-    Guarded { needs: Needs::Role(Role::Admin), handlers }
+    Guarded { needs: Needs::Role(Role::Admin), is_badge: false, handlers }
 }
 
 /// Routes, each with its guard.
@@ -88,7 +96,10 @@ impl Routes {
 
     /// Adds a route.
     pub(crate) fn route(mut self, path: &str, guarded: Guarded) -> Self {
-        let Guarded { needs, handlers } = guarded;
+        let Guarded { needs, is_badge, handlers } = guarded;
+        let access = &self.app.access;
+        let is_public = is_badge && access.asks() && access.settings().public_badges;
+        let needs = if is_public { Needs::Nothing } else { needs };
         let gate = Gate { app: Arc::clone(&self.app), needs, face: self.face };
         let handlers = handlers.route_layer(from_fn_with_state(gate, guard));
         self.router = self.router.route(path, handlers);

@@ -7,6 +7,7 @@ use super::api::groups_of;
 use super::projector::{ORGANIZATION, scope_of_service};
 use super::store::WindowRow;
 use crate::app::App;
+use crate::ledger::at_one_moment;
 use crate::pages::words::clean;
 use crate::problem::Problem;
 use axum::extract::State;
@@ -76,12 +77,17 @@ struct Told {
 async fn made(app: &Arc<App>) -> Result<String, Problem> {
     let today = app.days.of((app.clock)() / 1_000_000);
     let first = Day(today.0.saturating_sub(WINDOW_DAYS - 1));
-    let settled = app.progress.borrow().settled;
-    let newest = *app.ledger.newest().borrow();
-    let rows = app.store.window(i64::from(first.0)).await?;
-    let as_of = app.store.newest().await?.unwrap_or(0);
-    let waiting = app.store.waiting_by_service().await?;
-    let arrivals = app.store.arrivals().await?;
+    let log = Log::of(app).await?;
+    let refused = app.refusals.all();
+    // Counts and quantiles of one moment: what is delivered between two statements would be missing
+    // in both, or be in both.
+    let read = async {
+        let rows = app.store.window(i64::from(first.0)).await?;
+        let as_of = app.store.newest().await?.unwrap_or(0);
+        let waiting = app.store.waiting_by_service().await?;
+        Ok::<_, Problem>((rows, as_of, waiting, app.store.arrivals().await?))
+    };
+    let (rows, as_of, waiting, arrivals) = at_one_moment(read).await?;
     let app = Arc::clone(app);
     let work = move || {
         let mut scopes = scopes(rows, first, as_of, &app.days);
@@ -98,7 +104,7 @@ async fn made(app: &Arc<App>) -> Result<String, Problem> {
         for arrived in &arrivals {
             *outcomes.entry(&arrived.outcome).or_default() += arrived.count;
         }
-        of_the_log(&mut text, &outcomes, [newest, settled]);
+        of_the_log(&mut text, &outcomes, &refused, &log);
         text
     };
     let made = tokio::task::spawn_blocking(work).await;
@@ -248,7 +254,44 @@ fn histogram(text: &mut String, name: &str, labels: &str, durations: &Histogram)
     let _ = writeln!(text, "{name}_gsum{{{labels}}} {}", durations.sum());
 }
 
-fn of_the_log(text: &mut String, outcomes: &BTreeMap<&str, i64>, [newest, settled]: [i64; 2]) {
+/// How far the log and the views have come.
+struct Log {
+    newest: i64,
+    settled: i64,
+    /// How long the oldest event that is not in the views has been on the log, in seconds.
+    lag: f64,
+}
+
+impl Log {
+    async fn of(app: &App) -> Result<Self, Problem> {
+        // In this order: what is settled never seems to be ahead of what is there.
+        let settled = app.progress.borrow().settled;
+        let newest = *app.ledger.newest().borrow();
+        let mut log = Self { newest, settled, lag: 0.0 };
+        if newest > settled {
+            let next = app.ledger.read_after(settled, 1, 1).await.map_err(|error| {
+                tracing::error!(%error, "the log cannot be read");
+                Problem::failed("the log cannot be read now").hint("seaway check tells more")
+            })?;
+            let since = next.events.first().map(|event| (app.clock)() - event.received_at);
+            log.lag = since.map_or(0.0, |micros| micros.max(0) as f64 / 1e6);
+        }
+        Ok(log)
+    }
+}
+
+fn of_the_log(
+    text: &mut String,
+    outcomes: &BTreeMap<&str, i64>,
+    refused: &BTreeMap<u16, u64>,
+    log: &Log,
+) {
+    let name = "seaway_intake_refusals";
+    head(text, name, "counter", "Requests with events or webhooks that were refused, by status.");
+    for (status, count) in refused {
+        let _ = writeln!(text, "{name}_total{{status=\"{status}\"}} {count}");
+    }
+    let &Log { newest, settled, lag } = log;
     let name = "seaway_intake_events";
     head(text, name, "gauge", "Events on the log, by whether they were understood.");
     for (outcome, count) in outcomes {
@@ -259,7 +302,10 @@ fn of_the_log(text: &mut String, outcomes: &BTreeMap<&str, i64>, [newest, settle
     let _ = writeln!(text, "{name} {newest}");
     let name = "seaway_views_behind_events";
     head(text, name, "gauge", "Places on the log that are not in the reports yet.");
-    let _ = writeln!(text, "{name} {}\n# EOF", (newest - settled).max(0));
+    let _ = writeln!(text, "{name} {}", (newest - settled).max(0));
+    let name = "seaway_views_lag_seconds";
+    head(text, name, "gauge", "How long the oldest event that is not in the reports yet waits.");
+    let _ = writeln!(text, "{name} {lag}\n# EOF");
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

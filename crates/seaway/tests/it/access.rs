@@ -90,6 +90,66 @@ fn webhooks_are_taken_only_with_a_secret_where_tokens_are_needed() {
 }
 
 #[test]
+fn whoever_tries_many_secrets_of_webhooks_is_stopped_and_forges_go_on() {
+    let data =
+        Data::new().setting(&format!("{ALWAYS}\nbehind_proxy = true\nfailures_per_minute = 3"));
+    let data = data.env("SEAWAY_GITLAB_SECRET", "right");
+    let (_data, server, admin) = asking(data);
+    let sent = |from: &str, secret: &str| {
+        let headers = [
+            ("X-Gitlab-Event", "Push Hook"),
+            ("X-Gitlab-Token", secret),
+            ("X-Forwarded-For", from),
+        ];
+        server.post("/webhooks/gitlab", &headers, b"{}")
+    };
+    // A minute may begin among these: what is held is that tries are refused after three and before
+    // eight, whatever they try.
+    let tries: Vec<u16> = (0..7).map(|n| sent("192.0.2.1", &format!("x{n}")).status).collect();
+    assert_eq!(tries[..3], [401; 3]);
+    assert!(tries.contains(&429), "{tries:?}");
+    let refused = sent("192.0.2.1", "right");
+    if refused.status == 429 {
+        assert!(refused.head.contains("retry-after: "), "{}", refused.head);
+    }
+    // Others go on, and whose webhooks were right before is not stopped by strangers at a forge.
+    assert_eq!(sent("192.0.2.2", "right").status, 200);
+    for n in 0..8 {
+        assert_eq!(sent("192.0.2.2", &format!("x{n}")).status, 401);
+    }
+    assert_eq!(sent("192.0.2.2", "right").status, 200);
+    // Monitoring is told.
+    let told = with(&server, &admin, "GET", "/metrics").body;
+    let refused = tries.iter().filter(|status| **status == 429).count();
+    let line = |status: u16| {
+        let start = format!("seaway_intake_refusals_total{{status=\"{status}\"}} ");
+        told.lines().find_map(|line| line.strip_prefix(&start)?.parse::<usize>().ok()).unwrap_or(0)
+    };
+    assert!(line(429) == refused || line(429) == refused + 1, "{told}");
+    assert_eq!(line(401), 8 + tries.len() - refused, "{told}");
+}
+
+#[test]
+fn badges_are_public_where_the_settings_say_so() {
+    let badge = "/badge/organization.svg";
+    let (_data, server, _) = asking(Data::new().setting(ALWAYS));
+    assert_eq!(server.get(badge).status, 401);
+    let (_data, server, admin) =
+        asking(Data::new().setting(&format!("{ALWAYS}\npublic_badges = true")));
+    for answer in [server.get(badge), with(&server, &admin, "GET", badge)] {
+        assert_eq!(answer.status, 200);
+        assert!(answer.head.contains("cache-control: public, max-age=300"), "{}", answer.head);
+        assert!(!answer.head.contains("vary: cookie"), "{}", answer.head);
+    }
+    assert_eq!(server.get("/badge/services/none.svg").status, 404);
+    // Nothing else is.
+    for other in ["/metrics", "/api/v1/organization", "/live"] {
+        assert_eq!(server.get(other).status, 401, "{other}");
+    }
+    assert_eq!(server.send("POST", badge, &[], b"").status, 405);
+}
+
+#[test]
 fn whoever_tries_many_tokens_is_stopped_and_others_go_on() {
     let (data, server, admin) = asking(Data::new().setting(ALWAYS));
     assert_eq!(with(&server, &admin, "GET", "/api/v1/progress").status, 200);

@@ -43,9 +43,14 @@ fn routes() -> Vec<Route> {
             let rest =
                 rest.strip_prefix("Proof::").map_or(rest, |it| it.split_once(',').unwrap().1);
             let (method, _) = rest.split_once('(').unwrap();
-            assert!(["open", "proven", "viewer", "editor", "admin"].contains(&needs), "{route}");
+            assert!(
+                ["open", "proven", "badge", "viewer", "editor", "admin"].contains(&needs),
+                "{route}"
+            );
             assert!(["get", "post", "delete"].contains(&method), "{route}");
             let path = format!("{prefix}{path}").replace(['{', '}'], "");
+            // Unless the settings say otherwise.
+            let needs = if needs == "badge" { "viewer" } else { needs };
             let (method, needs) = (method.to_uppercase(), needs.to_owned());
             routes.push(Route { method, path, needs, is_page });
         }
