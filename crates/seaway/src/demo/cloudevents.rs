@@ -69,7 +69,7 @@ fn content(what: &What, at: Time, service: &Service) -> (&'static str, String, V
             let content = json!({
                 "repository": repository,
                 "pullRequest": number,
-                "reviewId": format!("{number}-{reviewer}-{approved}"),
+                "reviewId": format!("{number}-{reviewer}-{approved}"), "reviewer": reviewer,
                 "verdict": if *approved { "approved" } else { "changes_requested" },
                 "submittedAt": at,
             });

@@ -12,10 +12,8 @@ use seaway_core::time::Time;
 
 /// Styles of the server's pages, beside those that all pages share.
 pub(crate) const STYLE: &str = include_str!("site.css");
-/// Keeps what says `data-live` up to date.
+/// Keeps what says `data-live` up to date, and tells when the rest of a page no longer is.
 pub(crate) const LIVE: &str = include_str!("live.js");
-/// Marks an element that is fetched again when the views have moved; its value is the URL.
-const LIVE_MARK: &str = "data-live=\"";
 
 /// Only this server's own scripts run, and nothing is sent, loaded or framed elsewhere. Plotly
 /// writes style elements and attributes, hence `unsafe-inline` for styles alone.

@@ -30,6 +30,7 @@ mod measure;
 mod measure_files;
 mod metrics;
 mod mirrors;
+mod pages_failures;
 mod pages_frame;
 mod pages_hostile;
 mod pages_overview;

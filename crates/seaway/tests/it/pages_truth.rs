@@ -14,12 +14,12 @@ fn text_of(server: &Server, path: &str) -> String {
 }
 
 /// A minute of March 2026.
-fn at(minute: u32) -> String {
+pub(crate) fn at(minute: u32) -> String {
     format!("2026-03-{:02}T{:02}:{:02}:00Z", 1 + minute / 1_440, minute / 60 % 24, minute % 60)
 }
 
 /// Commits 1 to `last` on the mainline, each made at the minute of its number.
-fn line(last: u32) -> Value {
+pub(crate) fn line(last: u32) -> Value {
     let commit = |number: u32| {
         let parents: Vec<String> = (number > 1).then(|| hash(number - 1)).into_iter().collect();
         json!({
@@ -41,7 +41,7 @@ fn line(last: u32) -> Value {
 }
 
 /// A successful deployment of a commit at a minute.
-fn live(environment: &str, name: &str, revision: u32, minute: u32) -> Value {
+pub(crate) fn live(environment: &str, name: &str, revision: u32, minute: u32) -> Value {
     event(
         &format!("{environment}-{name}"),
         "deployment.finished",

@@ -133,6 +133,43 @@ fn every_table_of_a_report_is_the_same_as_csv() {
     let path = "/services/shop/deployments/production/second";
     let (_, sheet) = get(&server, &format!("{path}?format=csv"));
     holds(path, &server.report(path)["delivered"], &sheet, "change", "/change");
+    // What has several tables beside reports.
+    let change = format!("/services/shop/changes/{}", crate::serve_openapi::hash(4));
+    for (path, table, rows, column, place) in [
+        (change.as_str(), "reviews", "/reviews", "verdict", "/verdict"),
+        (&change, "deployments", "/deployments", "effect", "/effect"),
+        (&change, "stages", "/stages", "seconds", "/seconds"),
+        ("/search?q=second", "deployments", "/deployments", "name", "/name"),
+        ("/search?q=six", "changes", "/changes", "subject", "/subject"),
+        ("/search?q=shop", "services", "/services", "name", "/name"),
+        ("/search?q=acme", "groups", "/groups", "title", "/title"),
+        ("/quality", "arrivals", "/arrivals", "count", "/count"),
+        ("/quality", "malformed", "/malformed", "reason", "/reason"),
+        ("/quality", "findings", "/findings", "message", "/message"),
+        ("/quality", "uncatalogued", "/uncatalogued/services", "yaml", "/yaml"),
+        ("/quality", "catalog", "/catalog/findings", "message", "/message"),
+    ] {
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let (_, sheet) = get(&server, &format!("{path}{mark}format=csv&table={table}"));
+        holds(path, server.report(path).pointer(rows).unwrap(), &sheet, column, place);
+        // Its page leads to it.
+        let page = server.get(path).body.replace("&amp;", "&");
+        let link = format!("/api/v1{path}{mark}format=csv&table={table}\"");
+        let is_shown = !["stages", "malformed", "catalog"].contains(&table);
+        assert_eq!(page.contains(&link), is_shown, "{link}: {page}");
+        for wrong in ["format=csv", "format=csv&table=x", "table=reviews"] {
+            assert_eq!(
+                server.get(&format!("/api/v1{path}{mark}{wrong}")).status,
+                400,
+                "{path} {wrong}"
+            );
+        }
+    }
+    let page = server.get("/services/shop").body;
+    let link = page.split("href=\"/api/v1/compare").nth(1).expect("architectures as CSV");
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    let (_, sheet) = get(&server, &format!("/compare{link}"));
+    assert!(sheet.iter().any(|row| row.contains(&"microservice".to_owned())), "{sheet:?}");
     for wrong in ["format=csv", "format=csv&table=x", "table=waits", "format=x&table=waits"] {
         assert_eq!(server.get(&format!("/api/v1/organization?{wrong}")).status, 400, "{wrong}");
     }

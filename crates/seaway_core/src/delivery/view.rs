@@ -156,16 +156,29 @@ pub struct ChangeParts {
     /// on the mainline.
     #[serde(rename = "q", skip_serializing_if = "std::ops::Not::not")]
     pub squashed: bool,
-    /// The reviews of its pull request, when and what they said, the oldest first: at most
-    /// [`PARTS_MAX`].
+    /// The reviews of its pull request, the oldest first: at most [`PARTS_MAX`].
     #[serde(rename = "r", skip_serializing_if = "Vec::is_empty")]
-    pub reviews: Vec<(i64, Verdict)>,
+    pub reviews: Vec<ReviewPart>,
     /// The builds of its commits, the oldest first: the newest [`BUILDS_MAX`].
     #[serde(rename = "b", skip_serializing_if = "Vec::is_empty")]
     pub builds: Vec<BuildPart>,
     /// How many older builds there are.
     #[serde(rename = "o", skip_serializing_if = "is_zero")]
     pub older_builds: u32,
+}
+
+/// A review of a change's pull request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReviewPart {
+    /// When it was submitted, Unix seconds.
+    #[serde(rename = "a")]
+    pub at: i64,
+    /// What it said.
+    #[serde(rename = "v")]
+    pub verdict: Verdict,
+    /// Who said it, where that is told; not escaped.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Commits and reviews of a change that its row tells.
@@ -292,6 +305,8 @@ pub struct IncidentRow {
     /// The deployment that it belongs to: the latest earlier production success of the service,
     /// within the window of the configuration.
     pub deployment: Option<String>,
+    /// The environment of `deployment`: names are unique within one only.
+    pub environment: Option<String>,
     /// Where people see it.
     pub url: Option<String>,
 }

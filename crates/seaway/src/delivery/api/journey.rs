@@ -2,10 +2,11 @@
 
 use super::parameters::{Names, Parameters};
 use super::rows::{Change, Deployment, read};
+use super::tables::{self, TELLING, Table};
 use crate::app::App;
 use crate::problem::Problem;
-use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::response::Response;
 use seaway_core::delivery::attribution::DeploymentKind;
 use seaway_core::delivery::facts::Verdict;
 use seaway_core::delivery::view::{
@@ -68,6 +69,8 @@ pub(in crate::delivery) struct CommitOfChange {
 pub(in crate::delivery) struct ReviewOfChange {
     pub(in crate::delivery) at: Time,
     pub(in crate::delivery) verdict: Verdict,
+    /// Who wrote it, where that is told.
+    pub(in crate::delivery) by: Option<String>,
 }
 
 /// A build of a commit of a change.
@@ -125,15 +128,17 @@ impl Journey {
         let own: String = row.change.chars().take(DIGITS).collect();
         let author = row.author.clone();
         let commit_list = parts.commits.into_iter().map(|it| commit(it, &author)).collect();
-        let reviews = parts.reviews.into_iter();
+        let reviews = parts.reviews.into_iter().map(|it| ReviewOfChange {
+            at: Time(it.at),
+            verdict: it.verdict,
+            by: it.by,
+        });
         Ok(Self {
             change: Change::of(service.to_owned(), row, true),
             commit_list,
             more_commits: parts.more_commits,
             squashed: parts.squashed,
-            reviews: reviews
-                .map(|(at, verdict)| ReviewOfChange { at: Time(at), verdict })
-                .collect(),
+            reviews: reviews.collect(),
             builds: parts.builds.into_iter().map(|it| build(it, &own)).collect(),
             older_builds: parts.older_builds,
             deployments,
@@ -248,7 +253,51 @@ pub(crate) async fn change(
     State(app): State<Arc<App>>,
     Names((service, change)): Names<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    Ok(Json(Journey::of(&app, &service, &change).await?))
+) -> Result<Response, Problem> {
+    let parameters = Parameters::of(query.as_deref(), &TELLING)?;
+    parameters.wait(&app).await?;
+    tables::any(&parameters, &Journey::of(&app, &service, &change).await?, &TABLES)
 }
+
+const TABLES: [Table; 5] = [
+    Table { name: "stages", rows: "/stages", columns: &[("to", "/to"), ("seconds", "/seconds")] },
+    Table {
+        name: "commits",
+        rows: "/commit_list",
+        columns: &[
+            ("hash", "/hash"),
+            ("subject", "/subject"),
+            ("author", "/author"),
+            ("authored_at", "/authored_at"),
+            ("committed_at", "/committed_at"),
+        ],
+    },
+    Table {
+        name: "reviews",
+        rows: "/reviews",
+        columns: &[("at", "/at"), ("verdict", "/verdict"), ("by", "/by")],
+    },
+    Table {
+        name: "builds",
+        rows: "/builds",
+        columns: &[
+            ("pipeline", "/pipeline"),
+            ("revision", "/revision"),
+            ("started_at", "/started_at"),
+            ("failed_at", "/failed_at"),
+            ("succeeded_at", "/succeeded_at"),
+        ],
+    },
+    Table {
+        name: "deployments",
+        rows: "/deployments",
+        columns: &[
+            ("effect", "/effect"),
+            ("environment", "/environment"),
+            ("name", "/name"),
+            ("production", "/production"),
+            ("finished_at", "/finished_at"),
+            ("failed_by", "/failed_by"),
+        ],
+    },
+];

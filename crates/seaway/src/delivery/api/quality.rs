@@ -4,10 +4,10 @@ use super::csv::{Column, Sheet, listed};
 use super::filter::{FILTERS, Wanted};
 use super::parameters::Parameters;
 use super::rows::Page;
+use super::tables::{self, TELLING, Table};
 use crate::app::{App, CatalogFiles};
 use crate::delivery::quality::{Finding as Unlinked, Malformed as Misunderstood};
 use crate::problem::Problem;
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use seaway_core::catalog;
@@ -207,10 +207,31 @@ impl Quality {
 pub(crate) async fn quality(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
-    Ok(Json(Quality::of(&app, ROWS_MAX).await?))
+) -> Result<Response, Problem> {
+    let parameters = Parameters::of(query.as_deref(), &TELLING)?;
+    parameters.wait(&app).await?;
+    tables::any(&parameters, &Quality::of(&app, ROWS_MAX).await?, &TABLES)
 }
+
+const TABLES: [Table; 5] = [
+    Table {
+        name: "arrivals",
+        rows: "/arrivals",
+        columns: &[("kind", "/kind"), ("outcome", "/outcome"), ("count", "/count")],
+    },
+    Table { name: "malformed", rows: "/malformed", columns: Malformed::COLUMNS },
+    Table {
+        name: "findings",
+        rows: "/findings",
+        columns: &[("kind", "/kind"), ("count", "/count"), ("message", "/message")],
+    },
+    Table {
+        name: "uncatalogued",
+        rows: "/uncatalogued/services",
+        columns: &[("service", "/service"), ("repository", "/repository"), ("yaml", "/yaml")],
+    },
+    Table { name: "catalog", rows: "/catalog/findings", columns: &[("message", "/message")] },
+];
 
 /// The rows of one kind of finding, as a query asks for them.
 pub(in crate::delivery) struct Findings {

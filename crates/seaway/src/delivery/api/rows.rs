@@ -238,6 +238,24 @@ impl Carried {
     }
 }
 
+impl Carried {
+    /// The rollback that showed that it failed, if it was one: perhaps of several deployments, and
+    /// so not always the one that replaced it.
+    pub(in crate::delivery) async fn taken_back_by(
+        &self,
+        app: &App,
+        next: Option<&Deployment>,
+    ) -> Result<Option<Deployment>, Problem> {
+        let Deployment { service, environment, failed_by, .. } = &self.deployment;
+        let Some(by) = failed_by else { return Ok(None) };
+        let is_it = |it: &Deployment| it.name == *by && it.kind == Some(DeploymentKind::Rollback);
+        let environment = next.filter(|next| is_it(next)).map_or(environment, |it| &it.environment);
+        let body = app.store.deployment(service, environment, by).await?;
+        let row = body.map(|body| read::<DeploymentRow>(&body)).transpose()?;
+        Ok(row.map(|row| Deployment::of(service.clone(), row)).filter(is_it))
+    }
+}
+
 /// The first changes of a service that wait, oldest first.
 pub(in crate::delivery) async fn waiting_in(
     app: &App,
@@ -257,6 +275,8 @@ struct Incident {
     opened_at: Option<Time>,
     resolved_at: Option<Time>,
     deployment: Option<String>,
+    /// The environment of `deployment`.
+    environment: Option<String>,
     url: Option<String>,
 }
 
@@ -269,6 +289,7 @@ impl Incident {
             opened_at: row.opened_at.map(Time),
             resolved_at: row.resolved_at.map(Time),
             deployment: row.deployment,
+            environment: row.environment,
             url: row.url,
         }
     }
@@ -283,6 +304,7 @@ impl Sheet for Incident {
         ("opened_at", "/opened_at"),
         ("resolved_at", "/resolved_at"),
         ("deployment", "/deployment"),
+        ("environment", "/environment"),
         ("url", "/url"),
     ];
 }

@@ -1,13 +1,15 @@
 //! Finding services, groups, changes and deployments by what people remember of them.
 
+use super::csv::{Column, Sheet as _};
 use super::parameters::Parameters;
 use super::reports::name_of;
 use super::rows::{Change, Deployment, read};
+use super::tables::{self, TELLING, Table};
 use crate::app::App;
 use crate::delivery::store::Kept;
 use crate::problem::Problem;
-use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::response::Response;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -43,7 +45,7 @@ pub(in crate::delivery) struct Found {
 impl Found {
     /// What a query finds.
     pub(in crate::delivery) async fn of(app: &App, query: Option<&str>) -> Result<Self, Problem> {
-        let parameters = Parameters::of(query, &["q"])?;
+        let parameters = Parameters::of(query, &[&["q"][..], &TELLING].concat())?;
         parameters.wait(app).await?;
         let q = parameters.text("q").unwrap_or_default().trim();
         if q.chars().nth(QUERY_MAX).is_some() {
@@ -135,6 +137,17 @@ impl Found {
 pub(crate) async fn search(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<impl Serialize>, Problem> {
-    Ok(Json(Found::of(&app, query.as_deref()).await?))
+) -> Result<Response, Problem> {
+    let found = Found::of(&app, query.as_deref()).await?;
+    let parameters = Parameters::of(query.as_deref(), &[&["q"][..], &TELLING].concat())?;
+    tables::any(&parameters, &found, &TABLES)
 }
+
+const TITLED: &[Column] = &[("name", "/name"), ("title", "/title")];
+
+const TABLES: [Table; 4] = [
+    Table { name: "services", rows: "/services", columns: TITLED },
+    Table { name: "groups", rows: "/groups", columns: TITLED },
+    Table { name: "changes", rows: "/changes", columns: Change::COLUMNS },
+    Table { name: "deployments", rows: "/deployments", columns: Deployment::COLUMNS },
+];

@@ -11,15 +11,16 @@ use serde_json::Value;
 /// What the URL of a report may say of how it is told.
 pub(super) const TELLING: [&str; 2] = ["format", "table"];
 
-/// A table of a report.
-struct Table {
-    name: &'static str,
-    /// Where its rows stand in the JSON of the report.
-    rows: &'static str,
-    columns: &'static [Column],
+/// A table of a report, or of another value with several.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    /// Where its rows stand in the JSON of the value.
+    pub(super) rows: &'static str,
+    pub(super) columns: &'static [Column],
 }
 
-const TABLES: [Table; 5] = [
+/// The tables of a report.
+pub(super) const REPORT: [Table; 5] = [
     Table {
         name: "waits",
         rows: "/waits/stages",
@@ -91,20 +92,28 @@ const TABLES: [Table; 5] = [
 
 /// A report in the format that the URL wants: all of it, or one table of it as CSV.
 pub(super) fn told<T: Serialize>(parameters: &Parameters, report: &T) -> Result<Response, Problem> {
-    let hint = || format!("table is one of {}", TABLES.map(|it| it.name).join(", "));
+    any(parameters, report, &REPORT)
+}
+
+/// A value in the format that the URL wants: all of it, or one of its tables as CSV.
+pub(super) fn any<T: Serialize>(
+    parameters: &Parameters,
+    value: &T,
+    tables: &[Table],
+) -> Result<Response, Problem> {
+    let names = || tables.iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
+    let hint = || format!("table is one of {}", names());
     let named = parameters.text("table");
     match (parameters.format()?, named) {
-        (Format::Json, None) => Ok(Json(report).into_response()),
+        (Format::Json, None) => Ok(Json(value).into_response()),
         (Format::Json, Some(_)) => Err(Problem::bad_request("table goes with format=csv only")
             .hint("all tables are in the JSON")),
-        (Format::Csv, None) => {
-            Err(Problem::bad_request("a report has several tables").hint(hint()))
-        }
+        (Format::Csv, None) => Err(Problem::bad_request("there are several tables").hint(hint())),
         (Format::Csv, Some(name)) => {
-            let table = TABLES.iter().find(|it| it.name == name).ok_or_else(|| {
-                Problem::bad_request(format!("a report has no table {name}")).hint(hint())
+            let table = tables.iter().find(|it| it.name == name).ok_or_else(|| {
+                Problem::bad_request(format!("there is no table {name}")).hint(hint())
             })?;
-            one(report, table.name, table.rows, table.columns)
+            one(value, table.name, table.rows, table.columns)
         }
     }
 }

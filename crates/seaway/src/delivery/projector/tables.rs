@@ -129,7 +129,8 @@ pub(crate) const VIEWS: Schema = Schema {
         ],
         // Changes tell their commits, reviews and builds, deployments their place on the mainline.
         COMPUTE_ANEW,
-        // Changes tell their lines, and summaries tell them apart by these.
+        // Changes tell their lines, and summaries tell them apart by these; reviews tell who wrote
+        // them, incidents the environment of their deployment.
         COMPUTE_ANEW,
     ],
 };

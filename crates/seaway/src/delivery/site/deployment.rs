@@ -4,7 +4,7 @@ use super::{Shown, change_url, deployment_url, forge_url, service_url, trail_of_
 use crate::app::App;
 use crate::delivery::api::{Carried, Change, Deployment, Names, Parameters, waiting_in};
 use crate::pages::parts::{Column, Table, as_csv, nothing, section};
-use crate::pages::site::{Page, Place};
+use crate::pages::site::{Page, Place, is_link};
 use crate::pages::words::{HASH, LINE, NAME, clean, count, counted, moment, outside, unbroken};
 use crate::problem::Problem;
 use axum::extract::{RawQuery, State};
@@ -25,6 +25,7 @@ pub(crate) async fn deployment(
     Parameters::of(query.as_deref(), &[])?.wait(&app).await?;
     let value = Carried::of(&app, [&service, &environment, &name]).await?;
     let next = value.replaced_by(&app).await?;
+    let rollback = value.taken_back_by(&app, next.as_ref()).await?;
     let repository = app.store.service(&service).await?.and_then(|row| row.repository);
     let waiting = waiting_in(&app, &service, ROWS as i64).await?;
     let it = &value.deployment;
@@ -33,7 +34,7 @@ pub(crate) async fn deployment(
             p.eyebrow { "A deployment of " a href=(service_url(&service)) { (outside(&service, NAME)) }
                 " to " (outside(&environment, NAME)) }
             h1 { (outside(&name, LINE)) }
-            div.median { (answer(&value)) }
+            div.median { (answer(&value, rollback.as_ref())) }
         } }
         main.frame {
             (section("carried", "What it carried", "Changes that it brought to customers first, and that stayed.",
@@ -42,7 +43,7 @@ pub(crate) async fn deployment(
             (section("place", "Before and after", "What it replaced, and what replaced it. \
                 All environments that customers use count as one line.", &place(it, next.as_ref())))
             (section("failure", "Failure", "A deployment fails if a rollback takes it back or an incident follows it.",
-                &failure(it, next.as_ref())))
+                &failure(it, rollback.as_ref())))
             (section("behind", "Who waits behind it", "Changes of this service that no deployment that stayed has \
                 brought to customers yet, oldest first.", &behind(it, next.as_ref(), &waiting)))
         }
@@ -58,14 +59,19 @@ pub(crate) async fn deployment(
     shown.page(&app).await
 }
 
-fn answer(value: &Carried) -> Markup {
+fn answer(value: &Carried, rollback: Option<&Deployment>) -> Markup {
     let it = &value.deployment;
+    let has_failed = it.failed_by.is_some();
     let (lead, big) = match (it.succeeded, it.kind) {
         (None, _) => ("It has not finished", "Running".to_owned()),
         (Some(false), _) => ("It did not become live", "No success".to_owned()),
         (Some(true), _) if !it.production => {
             ("Customers do not use this environment", "Became live".to_owned())
         }
+        (Some(true), _) if rollback.is_some() => {
+            ("It failed customers, and a rollback took it back", "Rolled back".to_owned())
+        }
+        (Some(true), _) if has_failed => ("It failed customers", "Failed".to_owned()),
         (Some(true), None) => (
             "Its revision is not in the known history, so it delivered nothing that is known",
             "Not linked".to_owned(),
@@ -80,9 +86,6 @@ fn answer(value: &Carried) -> Markup {
         (Some(true), Some(DeploymentKind::Redeployment)) => {
             ("It deployed what was there already", "A redeployment".to_owned())
         }
-        (Some(true), Some(DeploymentKind::Normal)) if it.failed_by.is_some() => {
-            ("It failed customers", "Failed".to_owned())
-        }
         (Some(true), Some(DeploymentKind::Normal)) => {
             ("It brought to customers", counted(it.changes as usize, "change", "changes"))
         }
@@ -94,10 +97,21 @@ fn answer(value: &Carried) -> Markup {
             Some(finished) => { "Finished " (moment(Some(finished))) " UTC" }
             None => { "Started " (moment(it.started_at)) " UTC" }
         } }
-        @if it.failed_by.is_some() {
+        @if has_failed {
+            @if let Some(kind) = it.kind.and_then(itself) { p.evidence { (kind) } }
             p.evidence { (mended(it)) " Of what it carried, "
                 (counted(it.changes as usize, "change", "changes")) " stayed." }
         }
+    }
+}
+
+/// What one that failed was itself, where that is not the usual.
+fn itself(kind: DeploymentKind) -> Option<&'static str> {
+    match kind {
+        DeploymentKind::Normal => None,
+        DeploymentKind::First => Some("It was the first of this service that is known."),
+        DeploymentKind::Rollback => Some("It was itself a rollback to an earlier revision."),
+        DeploymentKind::Redeployment => Some("It had deployed what was there already."),
     }
 }
 
@@ -169,11 +183,6 @@ fn facts(it: &Deployment, repository: Option<&str>) -> Markup {
     } }
 }
 
-/// Whether a URL from outside may be led to.
-fn is_link(url: &str) -> bool {
-    (url.starts_with("https://") || url.starts_with("http://")) && !url.contains(char::is_control)
-}
-
 fn place(it: &Deployment, next: Option<&Deployment>) -> Markup {
     let link = |environment: &str, name: &str| {
         let url = deployment_url(&it.service, environment, name);
@@ -203,7 +212,7 @@ fn mended(it: &Deployment) -> Markup {
     } }
 }
 
-fn failure(it: &Deployment, next: Option<&Deployment>) -> Markup {
+fn failure(it: &Deployment, rollback: Option<&Deployment>) -> Markup {
     let Some(by) = &it.failed_by else {
         return match it.succeeded {
             Some(true) => html! { p { "Nothing shows that it failed." } },
@@ -216,7 +225,7 @@ fn failure(it: &Deployment, next: Option<&Deployment>) -> Markup {
     let lasted = it.recovered_at.zip(it.finished_at).map(|(end, start)| end.0 - start.0);
     html! { dl.facts {
         dt { "Shown by" }
-        dd { @match next.filter(|next| next.name == *by) {
+        dd { @match rollback {
             Some(next) => {
                 "the rollback "
                 a href=(deployment_url(&it.service, &next.environment, &next.name)) { (outside(by, NAME)) }

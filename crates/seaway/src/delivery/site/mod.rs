@@ -7,6 +7,7 @@ mod compare;
 mod deployment;
 mod figures;
 mod in_flight;
+mod incidents;
 mod latest;
 mod live;
 mod overview;

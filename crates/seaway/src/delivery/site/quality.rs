@@ -3,7 +3,7 @@
 use super::{Shown, service_url};
 use crate::app::App;
 use crate::delivery::api::{Findings, Quality, finding_message};
-use crate::pages::parts::{Column, Table, card, cards, nothing, section};
+use crate::pages::parts::{Column, Table, as_csv, card, cards, nothing, section};
 use crate::pages::site::{Page, Place, escape};
 use crate::pages::words::{LINE, NAME, clean, count, counted, outside};
 use crate::problem::Problem;
@@ -116,7 +116,12 @@ fn kinds(value: &Quality) -> Markup {
         ],
         rows: value.findings.iter().map(row).collect(),
     };
-    table.markup()
+    html! { (table.markup()) (sheet("findings")) }
+}
+
+/// The way to a table of the summary as a file.
+fn sheet(table: &str) -> Markup {
+    as_csv(&format!("/api/v1/quality?format=csv&table={table}"), "This table")
 }
 
 fn uncatalogued(value: &Quality) -> Markup {
@@ -134,6 +139,7 @@ fn uncatalogued(value: &Quality) -> Markup {
             }
         }
         (first(all.services.len(), all.count, "/api/v1/quality"))
+        (sheet("uncatalogued"))
     }
 }
 
@@ -235,7 +241,7 @@ fn arrivals(value: &Quality) -> Markup {
         columns: &[Column::Text("Kind"), Column::Text("Outcome"), Column::Number("Events")],
         rows: value.arrivals.iter().map(row).collect(),
     };
-    table.folded()
+    html! { (table.folded()) (sheet("arrivals")) }
 }
 
 /// Where the events of a kind that came to an outcome are listed; those that were understood are

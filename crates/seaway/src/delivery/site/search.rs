@@ -3,8 +3,8 @@
 use super::{Shown, change_url, deployment_url, group_url, service_url, with_query};
 use crate::app::App;
 use crate::delivery::api::{Change, Deployment, FOUND_MAX, Found, LOOKED_AT, Titled};
-use crate::pages::parts::{Column, Table, section};
-use crate::pages::site::{Page, Place};
+use crate::pages::parts::{Column, Table, as_csv, section};
+use crate::pages::site::{Page, Place, escape};
 use crate::pages::words::{HASH, LINE, NAME, count, counted, moment, outside};
 use crate::problem::Problem;
 use axum::extract::{RawQuery, State};
@@ -24,13 +24,13 @@ pub(crate) async fn search(
         } }
         main.frame {
             @if !found.services.is_empty() { (section("services", "Services", "By name and title.",
-                &titled(&found.services, service_url))) }
+                &titled(&found, "services"))) }
             @if !found.groups.is_empty() { (section("groups", "Groups", "By name and title.",
-                &titled(&found.groups, group_url))) }
+                &titled(&found, "groups"))) }
             @if !found.changes.is_empty() { (section("changes", "Changes", "By the beginning of the hash, the number of \
-                the pull request, or words of the subject.", &changes(&found.changes))) }
+                the pull request, or words of the subject.", &changes(&found))) }
             @if !found.deployments.is_empty() { (section("deployments", "Deployments", "By the beginning of the name.",
-                &deployments(&found.deployments))) }
+                &deployments(&found))) }
             (section("limits", "What is searched", "", &limits()))
         }
     };
@@ -47,7 +47,7 @@ pub(crate) async fn search(
 }
 
 fn headline(found: &Found) -> Markup {
-    let Found { q, services, groups, changes, deployments } = found;
+    let Found { q, services, groups, changes, deployments, .. } = found;
     let all = services.len() + groups.len() + changes.len() + deployments.len();
     html! {
         @if q.is_empty() { "Type a name, a hash, a number or words into the box above" }
@@ -56,13 +56,24 @@ fn headline(found: &Found) -> Markup {
     }
 }
 
-fn titled(rows: &[Titled], url: fn(&str) -> String) -> Markup {
+/// The way to a table of what was found, as a file.
+fn sheet(found: &Found, table: &str, what: &str) -> Markup {
+    let url = format!("/api/v1/search?q={}&format=csv&table={table}", escape(&found.q));
+    as_csv(&url, what)
+}
+
+fn titled(found: &Found, table: &str) -> Markup {
+    let (rows, url, what): (&[Titled], fn(&str) -> String, _) = match table {
+        "groups" => (&found.groups, group_url, "These groups"),
+        _ => (&found.services, service_url, "These services"),
+    };
     html! {
         ul.found { @for row in rows { li {
             a href=(url(&row.name)) { (outside(&row.name, NAME)) }
             @if let Some(title) = &row.title { " " span.muted { (outside(title, LINE)) } }
         } } }
         (full(rows.len()))
+        (sheet(found, table, what))
     }
 }
 
@@ -71,7 +82,8 @@ fn full(shown: usize) -> Markup {
     html! { @if shown == FOUND_MAX { p.note { "The first " (FOUND_MAX) "; there may be more." } } }
 }
 
-fn changes(rows: &[Change]) -> Markup {
+fn changes(found: &Found) -> Markup {
+    let rows = &found.changes;
     let row = |it: &Change| {
         let subject = if it.subject.is_empty() { &it.change } else { &it.subject };
         vec![
@@ -95,10 +107,11 @@ fn changes(rows: &[Change]) -> Markup {
         ],
         rows: rows.iter().map(row).collect(),
     };
-    html! { (table.markup()) (full(rows.len())) }
+    html! { (table.markup()) (full(rows.len())) (sheet(found, "changes", "These changes")) }
 }
 
-fn deployments(rows: &[Deployment]) -> Markup {
+fn deployments(found: &Found) -> Markup {
+    let rows = &found.deployments;
     let row = |it: &Deployment| {
         let url = deployment_url(&it.service, &it.environment, &it.name);
         vec![
@@ -118,7 +131,7 @@ fn deployments(rows: &[Deployment]) -> Markup {
         ],
         rows: rows.iter().map(row).collect(),
     };
-    html! { (table.markup()) (full(rows.len())) }
+    html! { (table.markup()) (full(rows.len())) (sheet(found, "deployments", "These deployments")) }
 }
 
 fn limits() -> Markup {

@@ -3,6 +3,7 @@
 mod size;
 
 use super::changes::latest_changes;
+use super::incidents::{self, latest_incidents};
 use super::latest::{changes_of, outcome};
 use super::window::Window;
 use super::{Shown, deployment_url, figures, service_url, trail_of_groups};
@@ -22,7 +23,7 @@ use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
 use seaway_core::catalog::{Architecture, ClassFilter};
 use seaway_core::delivery::report::Estimate;
-use seaway_core::delivery::view::{ChangeRow, DeploymentRow};
+use seaway_core::delivery::view::{ChangeRow, DeploymentRow, IncidentRow};
 use seaway_core::time::Time;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -34,9 +35,10 @@ const DEPLOYMENTS: i64 = 200;
 const LISTED: usize = 50;
 
 /// The sections after those of all figures.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 6] = [
     ("changes", "Changes"),
     ("deployments", "Deployments"),
+    ("incidents", "Incidents"),
     ("size", "Size"),
     ("architecture", "Architecture"),
     ("calendar", "Calendar"),
@@ -58,6 +60,9 @@ pub(crate) async fn service(
     let changes = app.store.changes(&service, &newest, CHANGES).await?;
     let changes: Vec<ChangeRow> =
         changes.iter().filter_map(|kept| serde_json::from_str(&kept.body).ok()).collect();
+    let incidents = app.store.incidents(&service, &newest, incidents::LISTED).await?;
+    let incidents: Vec<IncidentRow> =
+        incidents.iter().filter_map(|kept| serde_json::from_str(&kept.body).ok()).collect();
     let as_of = app.store.newest().await?.unwrap_or(0);
     let others = architectures(&app, &window, &now).await?;
     let in_flight = format!("/in-flight?service={}", escape(&service));
@@ -85,10 +90,14 @@ pub(crate) async fn service(
             (section("deployments", "Deployments",
                 "Each dot is one of the latest deployments in production, higher the more changes it carried. Many \
                  small ones are safer than few big ones.", &timeline(&service, &deployments)))
+            (section("incidents", "Incidents",
+                "Those that opened last, each with the deployment that it belongs to: it failed customers.",
+                &latest_incidents(&service, &incidents)))
             (section("size", "Size", size::about(&changes), &size::sizes(&changes, as_of)))
             (section("architecture", "Architecture",
                 "The services of the organization by their architecture, in these days.",
-                &by_architecture(known.architecture, &others)))
+                &html! { (by_architecture(known.architecture, &others))
+                    @if others.len() > 1 { (as_csv(&architectures_sheet(&window), "All architectures")) } }))
             (section("calendar", "Calendar",
                 "Each square is a day with a successful deployment, each column a week from Monday to Sunday.",
                 &course::calendar(&report.flow.calendar)))
@@ -263,6 +272,11 @@ async fn architectures(
         }
     }
     Ok(kinds)
+}
+
+/// Where the figures of all architectures are as a file.
+fn architectures_sheet(window: &Window) -> String {
+    format!("/api/v1/compare{}&by=architecture&format=csv", window.query())
 }
 
 fn by_architecture(own: Option<Architecture>, kinds: &[Kind]) -> Markup {

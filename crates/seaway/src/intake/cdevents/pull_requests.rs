@@ -138,6 +138,8 @@ struct Submitted<'a> {
     verdict: Verdict,
     #[serde(borrow)]
     submitted_at: Text<'a>,
+    #[serde(borrow, default)]
+    reviewer: Option<Text<'a>>,
 }
 
 /// A review with what it said.
@@ -145,7 +147,9 @@ pub(super) fn reviewed(telling: &Telling<'_>) -> Result<Vec<Fact>, String> {
     let told: Submitted<'_> = telling.content()?;
     let id = key("reviewId", &told.review_id.0)?;
     let at = telling.time("submittedAt", Some(&told.submitted_at))?;
-    let review = at.map(|at| (id, Review { at, verdict: told.verdict }));
+    let by = told.reviewer.map(|it| words::clean(it.as_str(), TEXT_CHARS_MAX));
+    let by = by.filter(|by| !by.is_empty());
+    let review = at.map(|at| (id, Review { at, verdict: told.verdict, by }));
     let pull_request = PullRequest {
         number: key("pullRequest", &told.pull_request.0)?,
         reviews: review.into_iter().collect(),

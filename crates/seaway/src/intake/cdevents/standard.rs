@@ -115,7 +115,7 @@ fn change(telling: &Telling<'_>, predicate: &str) -> Result<Vec<Fact>, String> {
         "reviewed" => {
             let id = key("context.id", &telling.event.context.id)?;
             // The standard does not say what the review said.
-            let review = Review { at: moment, verdict: Verdict::Commented };
+            let review = Review { at: moment, verdict: Verdict::Commented, by: None };
             change.reviews = BTreeMap::from([(id, review)]);
         }
         "merged" => {

@@ -137,7 +137,8 @@ pub(super) fn review(reader: &Reader<'_>, recorded: &Recorded) -> Result<Vec<Fac
     };
     let told = (review.id.name(), gathered.at(review.submitted_at), review.verdict());
     if let (false, (Some(id), Some(at), Some(verdict))) = (by_author, told) {
-        known.reviews.insert(id, Review { at, verdict });
+        let by = review.user.as_ref().and_then(|user| user.login.line());
+        known.reviews.insert(id, Review { at, verdict, by });
     }
     gathered.say(Entity::PullRequest(known));
     Ok(gathered.facts)

@@ -129,7 +129,10 @@ impl Merge<'_> {
         // what is pushed then has approved.
         let of = self.head().unwrap_or_default();
         if let (Some(id), Some(at)) = (id, gathered.at(self.updated_at)) {
-            known.reviews.insert(format!("approval {id} {of}"), Review { at, verdict });
+            known.reviews.insert(
+                format!("approval {id} {of}"),
+                Review { at, verdict, by: user.username.line() },
+            );
         }
     }
 }
@@ -172,7 +175,9 @@ pub(super) fn note(reader: &Reader<'_>, recorded: &Recorded) -> Result<Vec<Fact>
         note.id.name(),
         gathered.at(note.created_at),
     ) {
-        known.reviews.insert(format!("note {id}"), Review { at, verdict: Verdict::Commented });
+        let by = event.user.as_ref().and_then(|user| user.username.line());
+        let review = Review { at, verdict: Verdict::Commented, by };
+        known.reviews.insert(format!("note {id}"), review);
     }
     gathered.say(Entity::PullRequest(known));
     Ok(gathered.facts)

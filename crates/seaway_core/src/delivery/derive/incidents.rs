@@ -57,6 +57,7 @@ impl Incidents {
                 opened_at,
                 resolved_at,
                 deployment: deployment.map(|at| landings[at].deployment.name.clone()),
+                environment: deployment.map(|at| landings[at].deployment.environment.clone()),
                 url: incident.url.get().cloned(),
             });
         }

@@ -11,7 +11,9 @@ use super::pulls::Pull;
 use crate::delivery::facts::{Build, Commit, Parents, PullRequest};
 use crate::delivery::history::{CommitIndex, NONE};
 use crate::delivery::measured::{Change, Measured};
-use crate::delivery::view::{BUILDS_MAX, BuildPart, ChangeParts, CommitPart, PARTS_MAX};
+use crate::delivery::view::{
+    BUILDS_MAX, BuildPart, ChangeParts, CommitPart, PARTS_MAX, ReviewPart,
+};
 use std::collections::BTreeSet;
 
 /// Digits of a hash that are told.
@@ -140,7 +142,10 @@ impl<'a> Whole<'_, 'a> {
 
 fn add_reviews(pull: &PullRequest, parts: &mut ChangeParts) {
     let reviews = pull.reviews.values();
-    let reviews = reviews.filter_map(|it| Some((believed(Some(it.at))?, it.verdict)));
+    let reviews = reviews.filter_map(|it| {
+        let by = it.by.as_deref().map(|by| first(by, NAME_MAX));
+        Some(ReviewPart { at: believed(Some(it.at))?, verdict: it.verdict, by })
+    });
     parts.reviews = reviews.collect();
     parts.reviews.sort_unstable();
     parts.reviews.truncate(PARTS_MAX);

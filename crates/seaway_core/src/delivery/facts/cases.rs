@@ -114,7 +114,8 @@ fn reviews(
     let verdicts =
         [Verdict::Commented, Verdict::ChangesRequested, Verdict::Approved, Verdict::Dismissed];
     let verdict = proptest::sample::select(verdicts.to_vec());
-    let review = (moment(), verdict).prop_map(|(at, verdict)| Review { at, verdict });
+    let by = proptest::option::of(word(&["ada", "bo"]));
+    let review = (moment(), verdict, by).prop_map(|(at, verdict, by)| Review { at, verdict, by });
     btree_map((0..ids).prop_map(|id| id.to_string()), review, count)
 }
 

@@ -185,6 +185,9 @@ pub struct Review {
     pub at: i64,
     /// What it said.
     pub verdict: Verdict,
+    /// The login of who said it, bounded; shown on the page of its change and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// What a review said.
@@ -385,6 +388,9 @@ impl Merge for PullRequest {
                     // A review keeps its time; only its verdict may be taken back.
                     known.at = known.at.min(review.at);
                     known.verdict = known.verdict.max(review.verdict);
+                    if known.by < review.by {
+                        known.by.clone_from(&review.by);
+                    }
                 })
                 .or_insert(review);
         }

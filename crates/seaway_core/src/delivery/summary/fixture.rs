@@ -157,6 +157,7 @@ fn incidents() -> impl Strategy<Value = IncidentRow> {
         opened_at: Some(opened),
         resolved_at: lasted.map(|lasted| opened + lasted),
         deployment: None,
+        environment: None,
         url: None,
     })
 }

@@ -1,12 +1,18 @@
 //! The tables of what a change consists of, what was said of it, and where it went.
 
 use crate::delivery::api::{DEPLOYMENTS_LOOKED_AT, Effect, Journey};
-use crate::delivery::site::{deployment_url, forge_url};
-use crate::pages::parts::{Column, Table};
+use crate::delivery::site::{change_url, deployment_url, forge_url};
+use crate::pages::parts::{Column, Table, as_csv};
 use crate::pages::words::{LINE, NAME, count, counted, moment, outside, unbroken};
 use maud::{Markup, html};
 use seaway_core::delivery::facts::Verdict;
 use seaway_core::time::{Time, humanize};
+
+/// The way to one of its tables as a file.
+fn sheet(whole: &Journey, table: &str) -> Markup {
+    let url = change_url(&whole.change.service, &whole.change.change);
+    as_csv(&format!("/api/v1{url}?format=csv&table={table}"), "This table")
+}
 
 /// Its commits. Where the one on the mainline is all, the facts above tell of it.
 pub(super) fn commits(whole: &Journey, repository: Option<&str>) -> Markup {
@@ -44,6 +50,7 @@ pub(super) fn commits(whole: &Journey, repository: Option<&str>) -> Markup {
         @if whole.more_commits > 0 {
             p.note { "The first " (count(listed.len())) " of " (count(all)) " commits." }
         }
+        (sheet(whole, "commits"))
     }
 }
 
@@ -62,14 +69,15 @@ pub(super) fn reviews(whole: &Journey) -> Markup {
             Verdict::Approved => "approved",
             Verdict::Dismissed => "dismissed: it no longer counts",
         };
-        vec![html! { (moment(Some(it.at))) }, html! { (verdict) }]
+        let by = it.by.as_deref().map_or_else(|| html! { "not told" }, |by| outside(by, NAME));
+        vec![html! { (moment(Some(it.at))) }, html! { (verdict) }, by]
     });
     let table = Table {
         caption: "The reviews, times in UTC".to_owned(),
-        columns: &[Column::Text("Submitted"), Column::Text("Verdict")],
+        columns: &[Column::Text("Submitted"), Column::Text("Verdict"), Column::Text("Reviewer")],
         rows: rows.collect(),
     };
-    table.markup()
+    html! { (table.markup()) (sheet(whole, "reviews")) }
 }
 
 pub(super) fn builds(whole: &Journey, repository: Option<&str>) -> Markup {
@@ -111,6 +119,7 @@ pub(super) fn builds(whole: &Journey, repository: Option<&str>) -> Markup {
         @if whole.older_builds > 0 {
             p.note { "The last " (count(whole.builds.len())) " of " (count(all)) " builds." }
         }
+        (sheet(whole, "builds"))
     }
 }
 
@@ -159,5 +168,6 @@ pub(super) fn deployments(whole: &Journey) -> Markup {
         (table.markup())
         p.note { "Of the first " (count(DEPLOYMENTS_LOOKED_AT as usize)) " deployments of the service since its \
             merge, those of revisions on the mainline. Later ones that kept it are not listed." }
+        (sheet(whole, "deployments"))
     }
 }

@@ -246,5 +246,5 @@ impl View {
 
 /// A review of so many minutes.
 pub(super) fn review(at: i64, verdict: Verdict) -> Review {
-    Review { at: minute(at), verdict }
+    Review { at: minute(at), verdict, by: None }
 }

@@ -333,7 +333,7 @@ impl Life {
         let mut pull = PullRequest { number: number.to_string(), ..PullRequest::default() };
         pull.opened_at = (self.now - 5).into();
         let verdict = if how.is_multiple_of(3) { Verdict::Commented } else { Verdict::Approved };
-        pull.reviews.insert((how % 2).to_string(), Review { at: self.now, verdict });
+        pull.reviews.insert((how % 2).to_string(), Review { at: self.now, verdict, by: None });
         self.tell(Entity::PullRequest(pull));
     }
 
