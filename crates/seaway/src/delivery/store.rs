@@ -174,6 +174,13 @@ impl Store {
         Ok(rows.into_iter().find_map(|row| row.0))
     }
 
+    /// The place on the log up to which everything is in the views.
+    pub(crate) async fn settled(&self) -> Result<i64, Error> {
+        let sql = "SELECT position FROM progress WHERE name = 'settled'";
+        let rows: Vec<(i64,)> = self.rows(sql, &[]).await?;
+        Ok(rows.into_iter().map(|row| row.0).next().unwrap_or(0))
+    }
+
     /// The summaries of some scopes from one day on up to another.
     pub(crate) async fn summaries(
         &self,

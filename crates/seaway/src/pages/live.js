@@ -1,6 +1,7 @@
 // Fetches what says data-live again when the views have moved: at most once a second, and only
-// while the page is looked at. A page in the background holds no connection, of which browsers
-// have few.
+// while the page is looked at. The other figures of a page cost much more: whoever reads is told
+// that they are of before, and chooses when to see them anew. A page in the background holds no
+// connection, of which browsers have few.
 (() => {
   "use strict";
   const places = [...document.querySelectorAll("[data-live]")];
@@ -8,7 +9,30 @@
   let busy = false;
   let again = false;
 
+  // Less important tables begin folded away on a phone.
+  const phone = matchMedia("(max-width: 560px)");
+  const fold = () => {
+    for (const it of document.querySelectorAll("details.on-phones")) it.open = !phone.matches;
+  };
+  if (phone.matches) fold();
+  phone.addEventListener("change", fold);
+
+  const { settled, made } = document.querySelector("footer").dataset;
+  const stale = document.createElement("p");
+  stale.className = "stale";
+  stale.setAttribute("role", "status");
+  document.body.append(stale);
+  const tell = (event) => {
+    if (stale.firstChild !== null || !(Number(event.data) > Number(settled))) return;
+    const link = document.createElement("a");
+    link.href = location.pathname + location.search;
+    link.textContent = "Show them";
+    const what = places.length > 0 ? "The other figures of this page are" : "This page is";
+    stale.append(`${what} of ${made} UTC; newer data have arrived. `, link);
+  };
+
   const refresh = async () => {
+    if (places.length === 0) return;
     if (busy) {
       again = true;
       return;
@@ -41,7 +65,10 @@
   const open = () => {
     if (source !== null || document.hidden) return;
     source = new EventSource("/live");
-    source.addEventListener("moved", refresh);
+    source.addEventListener("moved", (event) => {
+      tell(event);
+      refresh();
+    });
     source.addEventListener("error", () => {
       // A refusal ends it for good; a connection that broke comes back by itself.
       if (source !== null && source.readyState === EventSource.CLOSED) {

@@ -53,6 +53,17 @@ impl Table {
         }
     }
 
+    /// A table that is less than what stands above it: on a phone it begins folded away, where
+    /// scripts run.
+    pub(crate) fn folded_on_phones(&self) -> Markup {
+        html! {
+            details.on-phones open {
+                summary { (self.caption) " (" (counted(self.rows.len(), "row", "rows")) ")" }
+                (self.markup())
+            }
+        }
+    }
+
     /// The table behind a chart, folded away unless it is short.
     pub(crate) fn folded(&self) -> Markup {
         html! {

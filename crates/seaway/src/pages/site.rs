@@ -33,6 +33,11 @@ pub(crate) fn escape(text: &str) -> String {
     }
 }
 
+/// Whether a URL from outside may be led to.
+pub(crate) fn is_link(url: &str) -> bool {
+    (url.starts_with("https://") || url.starts_with("http://")) && !url.contains(char::is_control)
+}
+
 /// The entries of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -88,6 +93,11 @@ pub(crate) struct Freshness {
     pub(crate) newest: Option<Time>,
     /// Events that have arrived and are not in the views yet.
     pub(crate) behind: i64,
+    /// The place on the log up to which the page has everything: its script tells when the views
+    /// have moved on.
+    pub(crate) settled: i64,
+    /// When the page was made.
+    pub(crate) made: Time,
 }
 
 /// A page of the server.
@@ -125,7 +135,7 @@ impl Page {
                         script defer src=(assets::PLOTLY.url()) {}
                         script defer src=(assets::DRAW.url()) {}
                     }
-                    @if body.contains(LIVE_MARK) { script defer src=(assets::LIVE.url()) {} }
+                    @if self.freshness.is_some() { script defer src=(assets::LIVE.url()) {} }
                 }
                 body {
                     a.skip href="#content" { "Skip to the content" }
@@ -168,21 +178,23 @@ impl Page {
     }
 
     fn foot(&self) -> Markup {
+        let settled = self.freshness.map(|it| it.settled);
+        let made = self.freshness.map(|it| moment(Some(it.made)));
         html! {
-            footer.frame {
+            footer.frame data-settled=[settled] data-made=[made] {
                 p {
                     @match self.freshness {
-                        Some(Freshness { newest: Some(newest), behind: 0 }) => {
+                        Some(Freshness { newest: Some(newest), behind: 0, .. }) => {
                             "Data up to " (moment(Some(newest))) " UTC; everything that arrived is in it. "
                         }
-                        Some(Freshness { newest: Some(newest), behind }) => {
+                        Some(Freshness { newest: Some(newest), behind, .. }) => {
                             "Data up to " (moment(Some(newest))) " UTC; "
                             (count(usize::try_from(behind).unwrap_or(0))) " events that arrived are not in it yet. "
                         }
                         Some(_) => { "There are no data yet. " }
                         None => {}
                     }
-                    "Intervals are at 95 %. A month is 30 days, a year 365."
+                    @if self.freshness.is_some() { "Intervals are at 95 %. A month is 30 days, a year 365." }
                 }
                 @if let Some(json) = &self.json { p { a href=(json) { "This page as JSON" } } }
                 @if let Ok(visitor) = VISITOR.try_with(Visitor::clone) { (visited_by(&visitor)) }

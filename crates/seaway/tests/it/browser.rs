@@ -118,7 +118,7 @@ fn a_table_is_the_same_as_the_file_that_its_link_brings() {
 }
 
 /// A deployment of the newest change of a service, a minute after all that is known.
-fn next_deployment(server: &Server, service: &str, name: &str) -> Value {
+pub(crate) fn next_deployment(server: &Server, service: &str, name: &str) -> Value {
     let newest = server.report("/organization")["span"]["as_of"].as_str().unwrap().to_owned();
     let newest: jiff::Timestamp = newest.parse().unwrap();
     let finished = (newest + jiff::SignedDuration::from_secs(60)).to_string();

@@ -204,7 +204,9 @@ impl Browser {
 
     fn clicks(&self, scope: &str, text: &str) {
         let script = "const [scope, text] = arguments; \
-            return [...document.querySelectorAll(scope + ' a')].find(it => it.textContent.trim() === text)";
+            const found = [...document.querySelectorAll(scope + ' a')].find(it => it.textContent.trim() === text); \
+            if (found) found.scrollIntoView({ block: 'center' }); \
+            return found || null";
         let found = self.evaluate(script, vec![json!(scope), json!(text)]);
         assert!(!found.is_null(), "{}: there is no link {text:?} in {scope}", self.place());
         let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();

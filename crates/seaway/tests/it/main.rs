@@ -15,6 +15,7 @@ mod badges;
 mod browser;
 mod browser_access;
 mod browser_lang;
+mod browser_open;
 mod browser_pages;
 mod catalog;
 mod catalog_git;

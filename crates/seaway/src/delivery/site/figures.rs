@@ -278,7 +278,7 @@ fn stages(report: &Report) -> Markup {
                 (stage(it.to)) ": " (percent(it.share.unwrap_or_default()))
             } } }
         }
-        (table.markup())
+        (table.folded_on_phones())
     }
 }
 

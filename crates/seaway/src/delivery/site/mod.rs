@@ -96,10 +96,12 @@ pub(in crate::delivery) fn chosen(query: Option<&str>) -> Option<String> {
 
 /// How far the views have come.
 pub(in crate::delivery) async fn freshness(app: &App) -> Result<Freshness, Problem> {
-    let settled = app.progress.borrow().settled;
+    // Of the moment that the whole page was read in: what moved since is not in it.
+    let settled = app.store.settled().await?;
     let arrived = *app.ledger.newest().borrow();
     let newest = app.store.newest().await?.map(Time);
-    Ok(Freshness { newest, behind: (arrived - settled).max(0) })
+    let made = Time((app.clock)().div_euclid(1_000_000));
+    Ok(Freshness { newest, behind: (arrived - settled).max(0), settled, made })
 }
 
 /// A page with its footer filled; see [`Page`] for the rest.

@@ -88,12 +88,13 @@ impl Window {
     pub(super) fn form(&self, filters: bool) -> Markup {
         let until = self.now.until.map(|until| until.to_string()).unwrap_or_default();
         html! {
+            details.on-phones open { summary { @if filters { "Other days or services" } @else { "Other days" } }
             form.filters method="get" {
                 label { "From" input type="date" name="since" value=(self.since.to_string()); }
                 label { "Until, not included" input type="date" name="until" value=(until); }
                 @if filters { (self.selects()) }
                 button { "Show" }
-            }
+            } }
         }
     }
 
