@@ -164,7 +164,7 @@ async fn all_pages_of_all_listings_are_read() {
             "branch": [at, "topic-220"], "title": [at, "Change 220"], "author": [at, "ada"],
             "url": [at, "https://github.com/acme/shop/pull/220"],
             "commits": [sha(number)], "authored_at": at - 7_200,
-            "reviews": {"50220": {"at": at - 600, "verdict": "approved"}},
+            "reviews": {"50220": {"at": at - 600, "by": "grace", "verdict": "approved"}},
         })
     );
     let told = serde_json::to_value(&entities[&format!("commit {}", sha(number))]).unwrap();

@@ -192,7 +192,7 @@ fn reviews_are_those_of_others() {
         let told = told("com.github.pull_request_review", &given.to_string(), HELLO);
         assert_eq!(
             told[0]["pull_request"]["reviews"],
-            json!({"237895671": {"at": 1_557_933_638, "verdict": verdict}})
+            json!({"237895671": {"at": 1_557_933_638, "by": "hubot", "verdict": verdict}})
         );
     }
 }

@@ -91,7 +91,10 @@ fn a_merge_request_is_told_by_every_of_its_events() {
     let at = at + 86_400;
     let review = |verdict: &str| {
         let mut reviews = serde_json::Map::new();
-        reviews.insert(format!("approval 7 {head}"), json!({"at": at, "verdict": verdict}));
+        reviews.insert(
+            format!("approval 7 {head}"),
+            json!({"at": at, "by": "user1", "verdict": verdict}),
+        );
         Value::Object(reviews)
     };
     assert_eq!(after("approved", 7, Value::Null)["reviews"], review("approved"));
