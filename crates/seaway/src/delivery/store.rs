@@ -109,33 +109,28 @@ impl Store {
         Ok(rows.into_iter().map(service_row).collect())
     }
 
-    /// Services in some order: so many after so many others.
-    pub(crate) async fn services_by(
-        &self,
-        order: ServiceOrder,
-        limit: i64,
-        offset: i64,
-    ) -> Result<Vec<ServiceRow>, Error> {
+    /// The names of all services in an order. The database puts them together: a row for each of
+    /// thousands takes many times as long.
+    pub(crate) async fn names_by(&self, order: ServiceOrder) -> Result<Vec<String>, Error> {
         let sql = match order {
-            ServiceOrder::Name => {
-                "SELECT service, catalogued, repository, newest FROM services \
-                 ORDER BY service LIMIT $1 OFFSET $2"
-            }
+            ServiceOrder::Name => "SELECT string_agg(service, $1 ORDER BY service) FROM services",
             ServiceOrder::Newest => {
-                "SELECT service, catalogued, repository, newest FROM services \
-                 ORDER BY COALESCE(newest, 0) DESC, service LIMIT $1 OFFSET $2"
+                "SELECT string_agg(service, $1 ORDER BY COALESCE(newest, 0) DESC, service) \
+                 FROM services"
             }
             ServiceOrder::Waiting => {
-                "SELECT services.service, catalogued, repository, newest FROM services \
+                "SELECT string_agg(services.service, $1 \
+                 ORDER BY COALESCE(waiting, 0) DESC, services.service) FROM services \
                  LEFT JOIN (SELECT service, COUNT(*) AS waiting FROM changes \
                  WHERE status = 'waiting' GROUP BY service) AS waits \
-                 ON waits.service = services.service \
-                 ORDER BY COALESCE(waiting, 0) DESC, services.service LIMIT $1 OFFSET $2"
+                 ON waits.service = services.service"
             }
         };
-        let rows: Vec<(String, i64, Option<String>, Option<i64>)> =
-            self.fetch(sqlx::query_as(sql).bind(limit).bind(offset)).await?;
-        Ok(rows.into_iter().map(service_row).collect())
+        /// No name has a control character in it.
+        const BETWEEN: &str = "\n";
+        let rows: Vec<(Option<String>,)> = self.rows(sql, &[BETWEEN]).await?;
+        let names = rows.into_iter().find_map(|row| row.0).unwrap_or_default();
+        Ok(names.split(BETWEEN).filter(|it| !it.is_empty()).map(str::to_owned).collect())
     }
 
     /// The summaries of some scopes as [`Store::summaries`] tells them, and of the days before those
@@ -151,12 +146,6 @@ impl Store {
         let open = "day < $1 AND open > 0";
         rows.extend(self.of_scopes(select, open, &numbers, scopes, "").await?);
         Ok(rows)
-    }
-
-    /// The names of all services.
-    pub(crate) async fn service_names(&self) -> Result<Vec<String>, Error> {
-        let rows: Vec<(String,)> = self.rows("SELECT service FROM services", &[]).await?;
-        Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
     /// One service.

@@ -112,11 +112,8 @@ mod tests {
     use crate::ledger::tests::event;
 
     fn group(positions: std::ops::RangeInclusive<i64>) -> Vec<Recorded> {
-        let recorded = |position: i64| Recorded {
-            position,
-            received_at: 0,
-            event: event(position),
-        };
+        let recorded =
+            |position: i64| Recorded { position, received_at: 0, event: event(position) };
         positions.map(recorded).collect()
     }
 

@@ -4,7 +4,7 @@ use super::parameters::Parameters;
 use super::reports::name_of;
 use crate::app::App;
 use crate::delivery::quality::Finding;
-use crate::delivery::store::{After, Kept, ServiceRow};
+use crate::delivery::store::{After, Kept, ServiceOrder, ServiceRow};
 use crate::problem::Problem;
 use seaway_core::catalog::{
     Architecture, Catalog, Class, ClassFilter, EntityRef, Kind, Runtime, Tier, UNKNOWN,
@@ -162,7 +162,7 @@ impl Wanted {
     pub(in crate::delivery) async fn services(&self, app: &App) -> Result<Vec<String>, Problem> {
         let names = match &self.among {
             Some(among) => among.iter().cloned().collect(),
-            None => app.store.service_names().await?,
+            None => app.store.names_by(ServiceOrder::Name).await?,
         };
         Ok(names.into_iter().filter(|it| self.has(it)).collect())
     }

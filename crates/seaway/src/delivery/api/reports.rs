@@ -7,7 +7,7 @@ use super::rows::{Page, known_service};
 use super::tables::{TELLING, told};
 use crate::app::App;
 use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
-use crate::delivery::store::{ServiceRow, SummaryOfDay};
+use crate::delivery::store::{ServiceOrder, ServiceRow, SummaryOfDay};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -158,7 +158,7 @@ impl Basis {
         let services = match wanted.filter.is_any() {
             true => usize::try_from(app.store.service_counts().await?.0).unwrap_or(0),
             false => {
-                let names = app.store.service_names().await?;
+                let names = app.store.names_by(ServiceOrder::Name).await?;
                 names.iter().filter(|it| wanted.has(it)).count()
             }
         };

@@ -15,12 +15,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Services on a page.
-const ROWS: i64 = 20;
+const ROWS: usize = 20;
 /// The last page that can be asked for.
-const PAGES_MAX: i64 = 10_000;
-/// Services that are looked at to find those that are wanted.
-const LOOKED_AT_MAX: i64 = 100_000;
-
+const PAGES_MAX: usize = 10_000;
 /// The medians of all services of a page have to be computed to put them in their order: only of so
 /// many.
 const SLOWEST_MAX: usize = 100;
@@ -46,7 +43,7 @@ enum Order {
 pub(super) struct Services {
     rows: Vec<(String, Brief)>,
     sort: &'static str,
-    page: i64,
+    page: usize,
     has_more: bool,
     /// Whether they can be put in the order of their medians.
     are_few: bool,
@@ -68,7 +65,7 @@ impl Services {
                     .hint("sort is one of newest, name, waiting, p50")
             })?;
         let page = parameters.text("page").unwrap_or("1");
-        let page: i64 =
+        let page: usize =
             page.parse().ok().filter(|it| (1..=PAGES_MAX).contains(it)).ok_or_else(|| {
                 Problem::bad_request(format!("page={page} is not a number from 1 to {PAGES_MAX}"))
             })?;
@@ -80,19 +77,19 @@ impl Services {
                 briefs(app, names, window).await?
             }
             Order::Slowest if are_few => {
-                let all = (0, SLOWEST_MAX as i64);
+                let all = (0, SLOWEST_MAX);
                 let names = named(app, wanted, ServiceOrder::Name, all).await?;
                 let mut rows = briefs(app, names, window).await?;
                 rows.sort_by(|(_, a), (_, b)| slowness(b).total_cmp(&slowness(a)));
-                rows.into_iter().skip(first as usize).take(ROWS as usize + 1).collect()
+                rows.into_iter().skip(first).take(ROWS + 1).collect()
             }
             Order::Slowest => {
                 let what = format!("sort=p50 orders {SLOWEST_MAX} services at most, not {all}");
                 return Err(Problem::bad_request(what).hint("ask for a group, or filter"));
             }
         };
-        let has_more = rows.len() as i64 > ROWS;
-        rows.truncate(ROWS as usize);
+        let has_more = rows.len() > ROWS;
+        rows.truncate(ROWS);
         Ok(Self { rows, sort, page, has_more, are_few })
     }
 
@@ -119,8 +116,9 @@ impl Services {
             ],
             rows: rows.collect(),
         };
-        let url =
-            |sort: &str, page: i64| format!("{}&sort={sort}&page={page}#services", window.query());
+        let url = |sort: &str, page: usize| {
+            format!("{}&sort={sort}&page={page}#services", window.query())
+        };
         html! {
             @let orders = ORDERS.iter().filter(|it| self.are_few || it.2 != Order::Slowest);
             p.orders { "In order: " @for (i, (name, told, _)) in orders.enumerate() {
@@ -144,14 +142,10 @@ async fn named(
     app: &App,
     wanted: &Wanted,
     order: ServiceOrder,
-    (first, limit): (i64, i64),
+    (first, limit): (usize, usize),
 ) -> Result<Vec<String>, Problem> {
-    let (rows, skipped) = match wanted.is_all() {
-        true => (app.store.services_by(order, limit, first).await?, 0),
-        false => (app.store.services_by(order, LOOKED_AT_MAX, 0).await?, first as usize),
-    };
-    let names = rows.into_iter().map(|row| row.service).filter(|it| wanted.has(it));
-    Ok(names.skip(skipped).take(limit as usize).collect())
+    let names = app.store.names_by(order).await?;
+    Ok(names.into_iter().filter(|it| wanted.has(it)).skip(first).take(limit).collect())
 }
 
 /// What services are ordered by. A median that is not reached yet is longer than its lower bound.
