@@ -165,9 +165,10 @@ impl Store {
 
     /// The place on the log up to which everything is in the views.
     pub(crate) async fn settled(&self) -> Result<i64, Error> {
-        let sql = "SELECT position FROM progress WHERE name = 'settled'";
+        let sql = "SELECT position FROM progress WHERE name = 'settled' \
+                   OR (name = 'absorbed' AND NOT EXISTS (SELECT 1 FROM stale))";
         let rows: Vec<(i64,)> = self.rows(sql, &[]).await?;
-        Ok(rows.into_iter().map(|row| row.0).next().unwrap_or(0))
+        Ok(rows.into_iter().map(|row| row.0).max().unwrap_or(0))
     }
 
     /// The summaries of some scopes from one day on up to another.
