@@ -75,7 +75,8 @@ fn weeks_of(question: &Question<'_>) -> f64 {
 struct Parts {
     lives: Tally,
     without: [Tally; STAGES.len()],
-    open: Vec<(OpenChange, i64)>,
+    /// What is open, by its kind.
+    open: [Vec<(OpenChange, i64)>; OpenKind::COUNT],
 }
 
 impl Parts {
@@ -84,12 +85,14 @@ impl Parts {
         for (tally, histogram) in self.without.iter_mut().zip(&day.without) {
             tally.add(histogram);
         }
-        self.open.extend(day.open.iter());
+        for (change, count) in day.open.iter() {
+            self.open[change.kind as usize].push((change, count));
+        }
     }
 
     /// The open changes of a kind, as durations that a function tells.
     fn open_as(&self, kind: OpenKind, seconds: impl Fn(OpenChange) -> i64) -> Histogram {
-        let of_kind = self.open.iter().filter(|(change, _)| change.kind == kind);
+        let of_kind = self.open[kind as usize].iter();
         Histogram::of(of_kind.map(|&(change, count)| (seconds(change), count)))
     }
 

@@ -35,6 +35,9 @@ pub enum OpenKind {
 }
 
 impl OpenKind {
+    /// How many there are.
+    pub(in crate::delivery) const COUNT: usize = Self::ALL.len();
+
     const ALL: [Self; 11] = [
         Self::Measured,
         Self::Revert,
@@ -76,8 +79,22 @@ pub struct OpenChange {
 
 /// Open changes, counted: a commutative group, as all of a summary is. A difference of two may
 /// hold less than none of a change.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Open(BTreeMap<OpenChange, i64>);
+#[derive(Debug, Clone, Default)]
+pub struct Open {
+    /// As they were read, in order: reports take many of them as they are, once. Empty as soon as
+    /// something is added.
+    listed: Vec<(OpenChange, i64)>,
+    /// As they are added up.
+    summed: BTreeMap<OpenChange, i64>,
+}
+
+impl PartialEq for Open {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Open {}
 
 impl Open {
     /// Adds one.
@@ -86,46 +103,59 @@ impl Open {
     }
 
     pub(super) fn count(&mut self, change: OpenChange, amount: i64) {
-        let count = self.0.entry(change).or_default();
+        let all = self.summed();
+        let count = all.entry(change).or_default();
         *count = count.wrapping_add(amount);
         if *count == 0 {
-            self.0.remove(&change);
+            all.remove(&change);
         }
     }
 
+    fn summed(&mut self) -> &mut BTreeMap<OpenChange, i64> {
+        if !self.listed.is_empty() {
+            // In order already, which a map is built from faster than one by one.
+            self.summed = std::mem::take(&mut self.listed).into_iter().collect();
+        }
+        &mut self.summed
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
-        other.0.iter().for_each(|(&change, &count)| self.count(change, count));
+        match self.is_empty() {
+            true => self.clone_from(other),
+            false => other.iter().for_each(|(change, count)| self.count(change, count)),
+        }
     }
 
     pub(super) fn subtract(&mut self, other: &Self) {
-        other.0.iter().for_each(|(&change, &count)| self.count(change, count.wrapping_neg()));
+        other.iter().for_each(|(change, count)| self.count(change, count.wrapping_neg()));
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> i64 {
-        self.0.values().fold(0, |all, &count| all.wrapping_add(count))
+        self.iter().fold(0, |all, (_, count)| all.wrapping_add(count))
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.listed.is_empty() && self.summed.is_empty()
     }
 
-    /// The changes with how many there are of each.
+    /// The changes with how many there are of each, in order.
     pub fn iter(&self) -> impl Iterator<Item = (OpenChange, i64)> {
-        self.0.iter().map(|(&change, &count)| (change, count))
+        let summed = self.summed.iter().map(|(&change, &count)| (change, count));
+        self.listed.iter().copied().chain(summed)
     }
 
     /// Those that are in the distribution of time to value.
     pub(super) fn measured(&self) -> Self {
         let is_measured = |(change, _): &(OpenChange, i64)| change.kind == OpenKind::Measured;
-        Self(self.iter().filter(is_measured).collect())
+        Self { listed: self.iter().filter(is_measured).collect(), ..Self::default() }
     }
 
     pub(super) fn encode(&self, to: &mut Vec<u8>) {
-        write(self.0.len() as u64, to);
+        write((self.listed.len() + self.summed.len()) as u64, to);
         let mut before = 0_i64;
         for (change, count) in self.iter() {
             write_signed(change.appears.wrapping_sub(before), to);
@@ -152,7 +182,6 @@ impl Open {
             open.push((change, count));
             before = appears;
         }
-        // In order already, which a map is built from faster than one by one.
-        Some(Self(open.into_iter().collect()))
+        Some(Self { listed: open, ..Self::default() })
     }
 }
