@@ -45,6 +45,7 @@ mod serve_journey;
 mod serve_lang;
 mod serve_load;
 mod serve_openapi;
+mod serve_postgres;
 mod serve_same;
 mod serve_shared;
 mod serve_slow;

@@ -75,7 +75,7 @@ fn events() -> Vec<Value> {
 }
 
 /// The URLs of this server that a page leads to.
-fn links(body: &str) -> Vec<String> {
+pub(crate) fn links(body: &str) -> Vec<String> {
     let parts = body.split("href=\"").skip(1);
     let urls = parts.filter_map(|rest| rest.split('"').next());
     urls.filter(|url| url.starts_with('/')).map(|url| url.replace("&amp;", "&")).collect()

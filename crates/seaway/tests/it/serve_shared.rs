@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[path = "../../src/ledger/tests/postgres.rs"]
-mod postgres;
+pub(crate) mod postgres;
 
 /// How often the database is killed.
 const ROUNDS: u64 = 8;

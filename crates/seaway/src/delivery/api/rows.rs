@@ -430,6 +430,33 @@ pub(crate) async fn incidents(
     listed(&asked.parameters, page(kept, asked.limit, Incident::of)?)
 }
 
+/// Services whose waiting changes are looked for service by service.
+const FEW_SERVICES: usize = 64;
+
+/// A page of the waiting changes of one service or of the wanted ones, oldest first, and where the
+/// next one begins.
+pub(in crate::delivery) async fn waiting_page(
+    app: &App,
+    wanted: &Wanted,
+    service: Option<&str>,
+    after: After,
+    limit: i64,
+) -> Result<(Vec<Kept>, Option<After>), Problem> {
+    let few = wanted.among.as_ref().filter(|_| service.is_none());
+    let few = few.filter(|among| among.len() <= FEW_SERVICES);
+    let few: Option<Vec<&str>> = few.map(|among| among.iter().map(String::as_str).collect());
+    let mut page = wanted.page::<Kept>(after, limit);
+    while let Some((after, portion)) = page.needs() {
+        let found = match &few {
+            Some(few) if few.is_empty() => Vec::new(),
+            Some(few) => app.store.waiting_of(few, after, portion).await?,
+            None => app.store.waiting(service, after, portion).await?,
+        };
+        page.take(found);
+    }
+    Ok(page.done())
+}
+
 /// `GET /api/v1/waiting`: all waiting changes, oldest first.
 pub(crate) async fn waiting(
     State(app): State<Arc<App>>,
@@ -446,12 +473,7 @@ pub(crate) async fn waiting(
     if let Some(service) = service {
         known_service(&app, service).await?;
     }
-    let mut page = wanted.page::<Kept>(after, limit);
-    while let Some((after, portion)) = page.needs() {
-        let found = app.store.waiting(service, after, portion).await?;
-        page.take(found);
-    }
-    let (kept, next) = page.done();
+    let (kept, next) = waiting_page(&app, &wanted, service, after, limit).await?;
     let next = next.map(|after| after.to_string());
     let rows: Result<Vec<Change>, Problem> = kept
         .into_iter()

@@ -4,7 +4,7 @@ use super::{Shown, change_url, chosen, group_url, service_url, with_query};
 use crate::app::App;
 use crate::delivery::api::filter::{FILTERS, Wanted};
 use crate::delivery::api::parameters::Parameters;
-use crate::delivery::api::{known_group, known_service};
+use crate::delivery::api::{known_group, known_service, waiting_page};
 use crate::delivery::store::{After, Kept};
 use crate::pages::parts::{Column, Table, as_csv, nothing, section};
 use crate::pages::site::{Page, Place, escape};
@@ -39,12 +39,7 @@ pub(crate) async fn in_flight(
     if let Some(group) = group {
         wanted = wanted.of_group(&known_group(&app, group).await?);
     }
-    let mut page = wanted.page::<Kept>(after, ROWS);
-    while let Some((after, portion)) = page.needs() {
-        let found = app.store.waiting(service, after, portion).await?;
-        page.take(found);
-    }
-    let (kept, next) = page.done();
+    let (kept, next) = waiting_page(&app, &wanted, service, after, ROWS).await?;
     let as_of = app.store.newest().await?.unwrap_or(0);
     let scope = query_of(&parameters);
     let rows = Rows { changes: changes_of(&kept), as_of, is_first, is_last: next.is_none() };
