@@ -10,7 +10,7 @@ use super::origin::local_path;
 use super::token::{NAME_CHARS_MAX, Secret, State as TokenState, Token};
 use crate::app::App;
 use crate::pages::parts::{Column, Table, section};
-use crate::pages::site::{Page, Place};
+use crate::pages::site::{Page, Place, capital};
 use crate::pages::words::{NAME, clean, counted, moment, outside};
 use crate::problem::Problem;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -251,7 +251,7 @@ async fn tokens_body(app: &App, proof: &str, made: Option<&Made>) -> Result<Mark
     Ok(html! {
         header.hero { div.frame {
             p.eyebrow { "Access" }
-            h1 { (counted(valid, "token is", "tokens are")) " valid" }
+            h1 { (capital(&counted(valid, "token is", "tokens are"))) " valid" }
         } }
         main.frame {
             @if let Some(made) = made { (section("new", "The new token",

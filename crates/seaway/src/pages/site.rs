@@ -282,7 +282,7 @@ fn hinted(hint: &str) -> Markup {
 }
 
 /// A sentence as it begins a line, unless a word begins it that has to stay as it is.
-fn capital(sentence: &str) -> String {
+pub(crate) fn capital(sentence: &str) -> String {
     let first = sentence.split(' ').next().unwrap_or_default();
     if !first.chars().all(char::is_alphabetic) {
         return sentence.to_owned();

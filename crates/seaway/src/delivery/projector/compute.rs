@@ -49,10 +49,13 @@ impl Projector {
             .filter_map(|(plan, _)| plan.as_ref())
             .flat_map(|plan| plan.scopes.iter().map(Scope::key))
             .collect();
-        self.check_pasts(&plans);
+        if self.check_pasts(&plans) && !self.fit(&scopes).await? {
+            // What was at hand is not any more: fewer scopes are taken next time.
+            return Ok(());
+        }
         self.have_at_hand(&scopes).await?;
         let settled = self.settled_by(&plans, stale, &scopes);
-        let done = self.derive_all(plans).await?;
+        let Some(done) = self.derive_all(plans).await? else { return Ok(()) };
 
         let diffs = self.diffs(&done).await?;
 
@@ -194,20 +197,38 @@ impl Projector {
         settled.into_iter().collect()
     }
 
+    /// Whether what has to be read to have some scopes at hand is not too much.
+    async fn fit(&self, scopes: &BTreeSet<String>) -> Result<bool, Error> {
+        let is_missing = |scope: &&str| self.known.peek(scope).is_none();
+        let missing: Vec<&str> = scopes.iter().map(String::as_str).filter(is_missing).collect();
+        let sizes = self.store.sizes(&missing).await?;
+        let all = sizes.values().fold(0_i64, |all, size| all.saturating_add(*size));
+        Ok(all <= self.limits.bytes_at_once)
+    }
+
     /// Computes services whose scopes are at hand. Those whose sealed past something touches are
-    /// computed as a whole, for which all that is known of them is read.
-    async fn derive_all(&mut self, plans: Vec<(Option<Plan>, String)>) -> Result<Vec<Done>, Error> {
+    /// computed as a whole, for which all that is known of them is read. `None` if that is too much
+    /// at once: their pasts are forgotten, so that fewer are taken next time.
+    async fn derive_all(
+        &mut self,
+        plans: Vec<(Option<Plan>, String)>,
+    ) -> Result<Option<Vec<Done>>, Error> {
         let (mut done, touched) = self.derive(plans);
         if touched.is_empty() {
-            return Ok(done);
+            return Ok(Some(done));
         }
-        touched.iter().for_each(|(_, service)| self.forget_past(service));
+        for (_, service) in &touched {
+            self.forget_past(service);
+        }
         let plans = touched.iter().filter_map(|(plan, _)| plan.as_ref());
         let scopes = plans.flat_map(|plan| plan.scopes.iter().map(Scope::key)).collect();
+        if !self.fit(&scopes).await? {
+            return Ok(None);
+        }
         self.have_at_hand(&scopes).await?;
         let (whole, _) = self.derive(touched);
         done.extend(whole);
-        Ok(done)
+        Ok(Some(done))
     }
 
     /// Computes services, and tells also those whose sealed past something touches.

@@ -94,8 +94,8 @@ impl Pasts {
 
 impl Projector {
     /// Forgets pasts that do not hold any more: of services that are computed from something else
-    /// now, or that are not alone with a scope.
-    pub(super) fn check_pasts(&mut self, plans: &[(Option<Plan>, String)]) {
+    /// now, or that are not alone with a scope. Tells whether there were any.
+    pub(super) fn check_pasts(&mut self, plans: &[(Option<Plan>, String)]) -> bool {
         let mut gone = BTreeSet::new();
         for (plan, service) in plans {
             let scopes = || plan.iter().flat_map(|plan| &plan.scopes);
@@ -111,17 +111,19 @@ impl Projector {
                 gone.insert(service.clone());
             }
         }
-        gone.iter().for_each(|service| self.forget_past(service));
+        gone.iter().filter(|service| self.forget_past(service)).count() > 0
     }
 
-    /// Forgets the past of a service, and what is known of its scopes, which is not all.
-    pub(super) fn forget_past(&mut self, service: &str) {
-        let Some(past) = self.pasts.remove(service) else { return };
+    /// Forgets the past of a service, and what is known of its scopes, which is not all. Tells
+    /// whether there was any.
+    pub(super) fn forget_past(&mut self, service: &str) -> bool {
+        let Some(past) = self.pasts.remove(service) else { return false };
         for scope in &past.plan.scopes {
             if self.known.left_out_for(&scope.key()).is_some() {
                 self.known.remove(&scope.key());
             }
         }
+        true
     }
 
     /// Whether no other service is computed from the scopes of a service.
