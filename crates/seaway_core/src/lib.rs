@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod delivery;
 pub mod demo;
+pub mod flags;
 pub mod paths;
 pub mod stats;
 pub mod time;

@@ -1,0 +1,35 @@
+//! Feature flags: flagd's definitions, and what a flag is for one context.
+//!
+//! A definition is read and compiled once ([`FlagSet::parse`]) and evaluated many times
+//! ([`FlagSet::evaluate`]). What can never be evaluated is refused when it is read, with its place;
+//! what flagd takes although nobody can want it ([`FlagSet::objections`]) is for those to refuse
+//! who let people save definitions. Evaluation neither fails nor hangs, whatever comes: the work of
+//! one evaluation is bounded.
+//!
+//! Targeting is `JsonLogic` with flagd's operators. `datalogic-rs` was not taken for it: it has
+//! its own ideas of dates, errors and unknown operators, wants each context converted into its
+//! arena, and its `fractional` is not flagd's second version.
+
+mod bucket;
+mod compile;
+mod context;
+mod evaluation;
+mod flag;
+mod fractional;
+mod json;
+mod node;
+mod operators;
+mod problem;
+mod run;
+mod set;
+mod spread;
+mod value;
+mod version;
+
+pub use bucket::Bucketing;
+pub use context::Context;
+pub use evaluation::{ErrorCode, Evaluation, Kind, Reason};
+pub use flag::Flag;
+pub use json::{DEPTH_MAX, Json, Members};
+pub use problem::Problem;
+pub use set::FlagSet;
