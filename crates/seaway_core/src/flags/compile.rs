@@ -166,18 +166,20 @@ impl<'j> Compiler<'j> {
         if items.iter().all(is_plain) {
             return Node::Literal(Json::Array(items.to_vec()));
         }
-        Node::List(self.arguments(items, at, |_| false))
+        Node::List(self.arguments(items, at, true, |_| false))
     }
 
-    /// Compiles arguments; `outcome` tells of which the value may be the value of the rule.
+    /// Compiles arguments, which stand in a list or are a single one; `outcome` tells of which
+    /// the value may be the value of the rule.
     fn arguments(
         &mut self,
         items: &[Json],
         at: At<'_>,
+        listed: bool,
         outcome: impl Fn(usize) -> bool,
     ) -> Box<[Node]> {
         let compile = |(index, item): (usize, &Json)| {
-            let place = at.place.index(index);
+            let place = if listed { at.place.index(index) } else { *at.place };
             self.node(item, at.inner(&place, outcome(index)))
         };
         items.iter().enumerate().map(compile).collect()
@@ -202,7 +204,8 @@ impl<'j> Compiler<'j> {
         }
         self.check(operator, items, at);
         let last = items.len().saturating_sub(1);
-        let nodes = self.arguments(items, at, |index| match operator {
+        let listed = matches!(arguments, Json::Array(_));
+        let nodes = self.arguments(items, at, listed, |index| match operator {
             Operator::If => index % 2 == 1 || index == last,
             Operator::Or | Operator::And | Operator::Log => true,
             _ => false,
@@ -253,7 +256,8 @@ impl<'j> Compiler<'j> {
                 Node::Var { path: Box::new([index.to_string().into()]), default }
             }
             Some(path) => {
-                let place = at.place.index(0);
+                let listed = matches!(arguments, Json::Array(_));
+                let place = if listed { at.place.index(0) } else { *at.place };
                 let path = Box::new(self.node(path, at.inner(&place, false)));
                 Node::VarOf { path, default }
             }

@@ -23,6 +23,8 @@ mod problem;
 mod run;
 mod set;
 mod spread;
+#[cfg(test)]
+mod tests;
 mod value;
 mod version;
 
