@@ -12,6 +12,7 @@ use super::value::Value;
 use crate::time::Time;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// The member of the metadata that pins how units are spread: `2` or `3`.
 const BUCKETING: &str = "bucketingVersion";
@@ -19,7 +20,7 @@ const BUCKETING: &str = "bucketingVersion";
 /// One flag, ready to be evaluated.
 #[derive(Debug)]
 pub struct Flag {
-    key: String,
+    key: Arc<str>,
     source: Box<RawValue>,
     disabled: bool,
     variants: Members,
@@ -56,7 +57,7 @@ impl Flag {
         };
         let mut compiler = Compiler::new(&around.shared);
         let mut flag = Self {
-            key: key.to_owned(),
+            key: key.into(),
             source: source.to_owned(),
             disabled: is_disabled(members, place, &mut compiler),
             variants: variants(members, place, &mut compiler),
@@ -126,6 +127,11 @@ impl Flag {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Its key, to keep.
+    pub(super) fn shared_key(&self) -> Arc<str> {
+        self.key.clone()
     }
 
     /// Its definition, as it was written.

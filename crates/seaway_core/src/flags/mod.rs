@@ -6,9 +6,10 @@
 //! who let people save definitions. Evaluation neither fails nor hangs, whatever comes: the work of
 //! one evaluation is bounded.
 //!
-//! Targeting is `JsonLogic` with flagd's operators. `datalogic-rs` was not taken for it: it has
-//! its own ideas of dates, errors and unknown operators, wants each context converted into its
-//! arena, and its `fractional` is not flagd's second version.
+//! Targeting is `JsonLogic` with flagd's operators, by an interpreter of its own: problems must have
+//! places, the work of an evaluation a bound, and unknown operators must not become known with an
+//! update. `datalogic-rs` has many operators that flagd has not, builds each context anew in an
+//! arena, and its newest versions want a newer Rust than this workspace.
 
 mod bucket;
 mod compile;

@@ -22,7 +22,7 @@ const PROBLEMS_MAX: usize = 100;
 /// A copy shares the flags with the original.
 #[derive(Debug, Clone)]
 pub struct FlagSet {
-    flags: IndexMap<String, Arc<Flag>>,
+    flags: IndexMap<Arc<str>, Arc<Flag>>,
     around: Arc<Around>,
     /// The members of the definition in order; `None` stands for its flags.
     members: Arc<Vec<(String, Option<Box<RawValue>>)>>,
@@ -130,7 +130,7 @@ impl FlagSet {
             return Err(vec![place.name("key").problem("is not the flag's key")]);
         }
         let flag = Flag::read(key, source, &place, &self.around)?;
-        Ok(self.flags.insert(key.to_owned(), Arc::new(flag)))
+        Ok(self.flags.insert(flag.shared_key(), Arc::new(flag)))
     }
 
     /// Takes a flag away and gives it; the others keep their order.
@@ -210,19 +210,19 @@ fn read_flags(
     raw: &RawValue,
     around: &Around,
     problems: &mut Vec<Problem>,
-) -> (IndexMap<String, Arc<Flag>>, bool) {
+) -> (IndexMap<Arc<str>, Arc<Flag>>, bool) {
     let place = Place::ROOT.name("flags");
     let mut flags = IndexMap::new();
-    let mut add = |key: String, source: &RawValue, place: &Place<'_>| {
+    let mut add = |key: &str, source: &RawValue, place: &Place<'_>| {
         if problems.len() >= PROBLEMS_MAX {
             return;
         }
-        match Flag::read(&key, source, place, around) {
+        match Flag::read(key, source, place, around) {
             Ok(flag) if flags.contains_key(flag.key()) => {
                 problems.push(place.problem("is named twice"));
             }
             Ok(flag) => {
-                flags.insert(key, Arc::new(flag));
+                flags.insert(flag.shared_key(), Arc::new(flag));
             }
             Err(found) => problems.extend(found),
         }
@@ -233,7 +233,7 @@ fn read_flags(
             Ok(items) => {
                 for (at, source) in items.into_iter().enumerate() {
                     // A flag without a key gets an empty one, which is objected to.
-                    add(key_of(source).unwrap_or_default(), source, &place.index(at));
+                    add(&key_of(source).unwrap_or_default(), source, &place.index(at));
                 }
             }
             Err(found) => problems.extend(found),
@@ -242,7 +242,7 @@ fn read_flags(
         match read::<Parts<'_>>(raw.get(), &place) {
             Ok(parts) => {
                 for (key, source) in parts.0 {
-                    add(key.clone(), source, &place.name(&key));
+                    add(&key, source, &place.name(&key));
                 }
             }
             Err(found) => problems.extend(found),
