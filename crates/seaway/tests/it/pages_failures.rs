@@ -1,8 +1,7 @@
 //! What pages say of what failed: incidents, and deployments that were taken back.
 
-use crate::pages_rows::words;
-use crate::pages_truth::{at, line, live};
-use crate::serve_lang::{Data, Server};
+use crate::pages_truth::{at, line, live, text_of};
+use crate::serve_lang::Data;
 use crate::serve_openapi::event;
 use serde_json::{Value, json};
 
@@ -15,12 +14,6 @@ fn incident(id: &str, environment: &str, deployment: Option<&str>, minute: u32) 
         content["deployment"] = deployment.into();
     }
     event(id, "incident.reported", id, content)
-}
-
-fn shown(server: &Server, path: &str) -> String {
-    let page = server.get(path);
-    assert_eq!(page.status, 200, "{path}: {}", page.body);
-    words(&page)
 }
 
 /// Names of deployments are unique within an environment only.
@@ -75,7 +68,8 @@ fn the_headline_of_a_deployment_that_was_taken_back_says_so() {
         incident("trouble", "production", Some("v4"), 600),
     ]);
     server.settle();
-    let of = |name: &str| shown(&server, &format!("/services/shop/deployments/production/{name}"));
+    let of =
+        |name: &str| text_of(&server, &format!("/services/shop/deployments/production/{name}"));
     // The rollback took two of them back; it replaced only the second.
     for name in ["v2", "v3"] {
         let text = of(name);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 
 /// A page that is there, as people read it: without markup, with its spaces as one.
-fn text_of(server: &Server, path: &str) -> String {
+pub(crate) fn text_of(server: &Server, path: &str) -> String {
     let answer = server.get(path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     words(&answer)
