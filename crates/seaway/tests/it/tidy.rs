@@ -140,11 +140,11 @@ fn no_file_is_too_long() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    let words = ["todo!(", "unimplemented!(", "#[ignore", "dbg!("];
-    let found = sources()
-        .iter()
-        .filter(|source| !is_this_file(source))
-        .flat_map(|source| naming(source, &words).collect::<Vec<_>>())
-        .collect();
+    // In two parts, so that they do not stand here themselves.
+    let words = [["to", "do!("], ["unimple", "mented!("], ["#[ig", "nore"], ["db", "g!("]];
+    let words = words.map(|parts| parts.concat());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let found =
+        sources().iter().flat_map(|source| naming(source, &words).collect::<Vec<_>>()).collect();
     none(found, "finish it");
 }
