@@ -11,6 +11,7 @@ mod quality;
 pub(crate) mod site;
 pub(crate) mod store;
 mod text;
+mod waiting;
 
 #[cfg(any(test, fuzzing))]
 pub use {deployments::fuzzing::deployments, projector::fuzzing::knowledge};

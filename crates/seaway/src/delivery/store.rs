@@ -274,54 +274,6 @@ impl Store {
         self.page(sql, Some(service), after, limit).await
     }
 
-    /// Waiting changes of all services or of one, oldest first.
-    pub(crate) async fn waiting(
-        &self,
-        service: Option<&str>,
-        after: &After,
-        limit: i64,
-    ) -> Result<Vec<Kept>, Error> {
-        let sql = match service {
-            Some(_) => {
-                "SELECT service, COALESCE(authored_at, 0), change, body FROM changes \
-                 WHERE status = 'waiting' AND service = $1 AND COALESCE(authored_at, 0) >= $2 \
-                 AND (COALESCE(authored_at, 0), change) > ($2, $3) \
-                 ORDER BY COALESCE(authored_at, 0), change LIMIT $4"
-            }
-            None => {
-                "SELECT service, COALESCE(authored_at, 0), change || ' ' || service, body \
-                 FROM changes WHERE status = 'waiting' AND COALESCE(authored_at, 0) >= $1 \
-                 AND (COALESCE(authored_at, 0), change || ' ' || service) > ($1, $2) \
-                 ORDER BY COALESCE(authored_at, 0), change || ' ' || service LIMIT $3"
-            }
-        };
-        self.page(sql, service, after, limit).await
-    }
-
-    /// Waiting changes of some services, oldest first, in the order of those of all services. The cost
-    /// is that of all that wait in these services, so they are to be few.
-    pub(crate) async fn waiting_of(
-        &self,
-        services: &[&str],
-        after: &After,
-        limit: i64,
-    ) -> Result<Vec<Kept>, Error> {
-        let places: Vec<String> = (4..4 + services.len()).map(|it| format!("${it}")).collect();
-        // The sum keeps SQLite from walking through those of all services in this order.
-        let sql = format!(
-            "SELECT service, COALESCE(authored_at, 0), change || ' ' || service, body \
-             FROM changes WHERE status = 'waiting' AND service IN ({}) \
-             AND COALESCE(authored_at, 0) >= $1 \
-             AND (COALESCE(authored_at, 0), change || ' ' || service) > ($1, $2) \
-             ORDER BY COALESCE(authored_at, 0) + 0, change || ' ' || service LIMIT $3",
-            places.join(", ")
-        );
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(after.at).bind(after.key.as_str());
-        let query = services.iter().fold(query.bind(limit), |query, service| query.bind(*service));
-        let rows: Vec<KeptRow> = self.fetch(query).await?;
-        Ok(rows.into_iter().map(kept).collect())
-    }
-
     /// Deployments of a service by the moment they finished, newest first.
     pub(crate) async fn deployments(
         &self,
@@ -573,9 +525,9 @@ impl Store {
 }
 
 /// The columns of a [`Kept`].
-type KeptRow = (String, i64, String, String);
+pub(in crate::delivery) type KeptRow = (String, i64, String, String);
 
-fn kept((service, at, key, body): KeptRow) -> Kept {
+pub(in crate::delivery) fn kept((service, at, key, body): KeptRow) -> Kept {
     Kept { service, at, key, body }
 }
 

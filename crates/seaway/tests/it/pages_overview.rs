@@ -1,9 +1,12 @@
 //! The overview, the page of a service, what is in flight, and pages that follow the views.
 
 use crate::forge::Forge;
+use crate::pages_rows::words;
+use crate::pages_truth::{at, line, live};
 use crate::serve_lang::{Answer, Data, PATIENCE, Server};
+use crate::serve_openapi::{SHOP, event, hash};
 use seaway_core::time::humanize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Read as _;
 use std::io::Write as _;
 use std::time::Instant;
@@ -173,6 +176,65 @@ fn all_that_waits_is_in_flight_oldest_first() {
         let named: Vec<&str> = wanted.iter().map(|it| it["change"].as_str().unwrap()).collect();
         assert_eq!(found, named, "{begin}");
     }
+}
+
+#[test]
+fn what_waits_is_told_and_listed_by_its_last_milestone() {
+    let data = Data::new();
+    let server = data.serve();
+    let built = |number: u32| {
+        let content = json!({
+            "repository": SHOP, "revision": hash(number), "pipeline": "main",
+            "finishedAt": at(60 + number), "outcome": "success",
+        });
+        event(&format!("built-{number}"), "build.finished", "main", content)
+    };
+    // Of seven, one is live; a build of a commit is one of all before it.
+    server.events(&[line(7), live("production", "v1", 1, 30), built(3)]);
+    server.settle();
+    let changes = |last: &str| -> Vec<u64> {
+        let rows = server.report(&format!("/waiting{last}"))["rows"].clone();
+        let of = |row: &Value| (1..=7).find(|&it| row["change"] == hash(it)).unwrap().into();
+        rows.as_array().unwrap().iter().map(of).collect()
+    };
+    assert_eq!(changes(""), [2, 3, 4, 5, 6, 7]);
+    assert_eq!(changes("?last=built"), [2, 3]);
+    assert_eq!(changes("?last=merged"), [4, 5, 6, 7]);
+    assert_eq!(changes("?last=merged&service=shop"), [4, 5, 6, 7]);
+    assert_eq!(changes("?last=approved"), [0; 0]);
+    for of in ["", "?last=built", "?service=shop", "?limit=1", "?last=merged&limit=2"] {
+        let told = server.report(&format!("/waiting{of}"))["by_last_milestone"].clone();
+        assert_eq!(told, json!({ "merged": 4, "built": 2 }), "{of}");
+    }
+    // Of some architecture, they are not counted.
+    assert_eq!(server.report("/waiting?tier=unknown")["by_last_milestone"], Value::Null);
+    // A page leads to those of each, keeps what else was asked for, and leads back.
+    let text = |path: &str| words(&server.get(path));
+    let all = server.get("/in-flight?service=shop");
+    assert!(words(&all).contains("By their last milestone: 4 merged , 2 built ."), "{}", all.body);
+    for link in
+        ["/in-flight?service=shop&amp;last=merged", "/in-flight?service=shop&amp;last=built"]
+    {
+        assert!(all.body.contains(&format!("href=\"{link}\"")), "{link}: {}", all.body);
+    }
+    let some = server.get("/in-flight?service=shop&last=built");
+    assert!(words(&some).contains("4 merged , 2 built , all ."), "{}", some.body);
+    assert!(words(&some).contains("2 changes in flight after they were built"), "{}", some.body);
+    assert_eq!(some.body.matches("/services/shop/changes/").count(), 2);
+    assert!(some.body.contains("/api/v1/waiting?service=shop&amp;last=built"), "{}", some.body);
+    assert!(some.body.contains("href=\"/in-flight?service=shop\""), "{}", some.body);
+    assert!(
+        text("/in-flight?last=approved").contains("Nothing is in flight after it was approved")
+    );
+    for wrong in ["deployed", "x", "<script>"] {
+        let wrong = wrong.replace('<', "%3C").replace('>', "%3E");
+        assert_eq!(server.get(&format!("/in-flight?last={wrong}")).status, 400);
+        assert_eq!(server.get(&format!("/api/v1/waiting?last={wrong}")).status, 400);
+    }
+    // What is delivered is in none of them any more.
+    server.events(&[live("production", "v2", 3, 500)]);
+    server.settle();
+    assert_eq!(server.report("/waiting")["by_last_milestone"], json!({ "merged": 4 }));
 }
 
 #[test]

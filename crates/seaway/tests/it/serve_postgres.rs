@@ -2,10 +2,13 @@
 
 use crate::access_lang::{ALWAYS, Browser, with};
 use crate::pages_hostile::links;
-use crate::serve_lang::{Answer, Data, Server};
+use crate::pages_truth::line;
+use crate::serve_lang::{Answer, Data, PATIENCE, Server};
 use crate::serve_shared::postgres::Cluster;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const COMPANY: [&str; 4] = ["--days", "90", "--seed", "7"];
 /// URLs that are compared.
@@ -27,7 +30,10 @@ fn company([events, catalog]: &[PathBuf; 2], database: &[&str]) -> (Data, Server
     data.run(&[&["import", events.to_str().unwrap()], database].concat());
     let data = data.arg("--catalog").arg(catalog.to_str().unwrap());
     let server = data.serve();
-    // The catalog is read at once, and its entities are the last things on the log.
+    // The entities of the catalog are the last things on the log, and come at once.
+    wait_until("the catalog is on the log", || {
+        server.get("/api/v1/groups").json()["groups"].as_array().is_some_and(|it| !it.is_empty())
+    });
     server.settle();
     (data, server)
 }
@@ -84,6 +90,9 @@ fn both_databases_show_the_same() {
         "/in-flight?group=payments",
         "/in-flight?service=warehouse",
         "/in-flight?architecture=microservice",
+        "/in-flight?last=built",
+        "/in-flight?last=merged&group=payments",
+        "/in-flight?last=built&service=warehouse",
         "/search?q=check",
         "/search?q=12",
         "/quality/unknown",
@@ -92,6 +101,7 @@ fn both_databases_show_the_same() {
         "/api/v1/services?limit=5",
         "/api/v1/waiting?group=payments&limit=7",
         "/api/v1/waiting?format=csv",
+        "/api/v1/waiting?last=built&limit=3",
         "/api/v1/quality",
         "/api/v1/quality/malformed",
         "/api/v1/compare?by=size",
@@ -104,7 +114,10 @@ fn both_databases_show_the_same() {
         if seen.len() == PAGES_MAX || !seen.insert(path.clone()) {
             continue;
         }
-        let [a, b] = [&sqlite, &postgres].map(|server| server.get(&path));
+        let both = || [&sqlite, &postgres].map(|server| server.get(&path));
+        let is_same = |[a, b]: &[Answer; 2]| told(&path, a) == told(&path, b);
+        // What waits ages: between the two answers a minute may have begun.
+        let [a, b] = Some(both()).filter(is_same).unwrap_or_else(both);
         assert_eq!(a.status, b.status, "{path}: {}", b.body);
         assert_eq!(told(&path, &a), told(&path, &b), "{path}");
         open.extend(next(&a.body));
@@ -144,10 +157,59 @@ fn tokens_are_kept_in_postgres_too() {
     let id = of_viewer["id"].as_str().unwrap();
     data.run(&["token", "revoke", id, "--database", &url]);
     for server in [&server, &other] {
-        let patience = std::time::Instant::now() + crate::serve_lang::PATIENCE;
-        while with(server, &viewer, "GET", "/api/v1/organization").status != 401 {
-            assert!(std::time::Instant::now() < patience, "it is let in still");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        wait_until("the token is taken no more", || {
+            with(server, &viewer, "GET", "/api/v1/organization").status == 401
+        });
     }
+}
+
+/// Asks the database; the lines of its answer.
+fn ask(url: &str, sql: &str) -> Vec<String> {
+    let output = Command::new("psql").args(["-At", "-c", sql, url]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < PATIENCE, "{what}: it never came so far");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn monitoring_hears_by_how_much_the_views_are_behind() {
+    let Some(cluster) = Cluster::start() else { return };
+    let url = cluster.database();
+    let data = Data::new().env("SEAWAY_LOG", "off").arg("--database").arg(&url);
+    let server = data.serve();
+    server.events(&[line(1)]);
+    server.settle();
+    let value = |name: &str| -> f64 {
+        let text = server.get("/metrics").body;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().parse().unwrap()
+    };
+    let (behind, lag) = ("seaway_views_behind_events ", "seaway_views_lag_seconds ");
+    wait_until("nothing is behind", || value(behind) == 0.0 && value(lag) == 0.0);
+
+    // Somebody keeps the views from being written, and from nothing else.
+    let hold = "BEGIN; LOCK TABLE progress IN EXCLUSIVE MODE; SELECT pg_sleep(600)";
+    let mut holder = Command::new("psql")
+        .args(["-c", hold, &url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let holders = "SELECT pid FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted \
+                   AND relation = 'progress'::regclass";
+    wait_until("it is held", || !ask(&url, holders).is_empty());
+    server.events(&[line(2)]);
+    wait_until("it is behind", || value(behind) == 1.0 && value(lag) > 0.0);
+    let before = value(lag);
+    wait_until("more and more", || value(lag) > before + 0.5);
+    ask(&url, &format!("SELECT pg_terminate_backend(pid) FROM ({holders}) AS holders"));
+    holder.wait().unwrap();
+    wait_until("it has caught up", || value(behind) == 0.0 && value(lag) == 0.0);
 }

@@ -84,6 +84,12 @@ impl Milestones {
         self.0[..Milestone::Deployed as usize].iter().rev().copied().flatten().next()
     }
 
+    /// The last known milestone: what has not come further is in the stage after it.
+    #[must_use]
+    pub fn last(&self) -> Option<Milestone> {
+        Milestone::ALL.into_iter().rev().find(|&milestone| self.get(milestone).is_some())
+    }
+
     /// The stages: for each known milestone but the first, the one that it ends and the seconds
     /// since the known milestone before it. A missing milestone merges its stage into the next, so
     /// the stages of a delivered change sum to its time to value.

@@ -32,9 +32,7 @@ pub(in crate::delivery) use reports::{
     known_group, name_of,
 };
 pub(crate) use reports::{group, groups, organization, service, services};
-pub(in crate::delivery) use rows::{
-    Carried, Change, Deployment, known_service, waiting_in, waiting_page,
-};
+pub(in crate::delivery) use rows::{Carried, Change, Deployment, known_service, waiting_in};
 pub(crate) use rows::{changes, deployment, deployments, incidents, waiting};
 pub(crate) use search::search;
 pub(in crate::delivery) use search::{FOUND_MAX, Found, LOOKED_AT, Titled};

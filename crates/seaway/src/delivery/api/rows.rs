@@ -1,11 +1,11 @@
 //! The rows behind the figures: changes, deployments, incidents.
 
 use super::csv::{Column, Format, Sheet, listed, sheet};
-use super::filter::{FILTERS, Wanted};
+use super::filter::FILTERS;
 use super::parameters::{Names, Parameters};
-use super::reports::known_group;
 use crate::app::App;
 use crate::delivery::store::{After, Kept, ServiceRow};
+use crate::delivery::waiting::{Waiting, WaitingPage};
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -262,7 +262,10 @@ pub(in crate::delivery) async fn waiting_in(
     service: &str,
     limit: i64,
 ) -> Result<Vec<Change>, Problem> {
-    let kept = app.store.waiting(Some(service), &oldest(), limit).await?;
+    let kept = app
+        .store
+        .waiting(&Waiting { services: Some(&[service]), last: None }, &oldest(), limit)
+        .await?;
     kept.into_iter().map(|kept| Ok(Change::of(kept.service, read(&kept.body)?, false))).collect()
 }
 
@@ -430,31 +433,12 @@ pub(crate) async fn incidents(
     listed(&asked.parameters, page(kept, asked.limit, Incident::of)?)
 }
 
-/// Services whose waiting changes are looked for service by service.
-const FEW_SERVICES: usize = 64;
-
-/// A page of the waiting changes of one service or of the wanted ones, oldest first, and where the
-/// next one begins.
-pub(in crate::delivery) async fn waiting_page(
-    app: &App,
-    wanted: &Wanted,
-    service: Option<&str>,
-    after: After,
-    limit: i64,
-) -> Result<(Vec<Kept>, Option<After>), Problem> {
-    let few = wanted.among.as_ref().filter(|_| service.is_none());
-    let few = few.filter(|among| among.len() <= FEW_SERVICES);
-    let few: Option<Vec<&str>> = few.map(|among| among.iter().map(String::as_str).collect());
-    let mut page = wanted.page::<Kept>(after, limit);
-    while let Some((after, portion)) = page.needs() {
-        let found = match &few {
-            Some(few) if few.is_empty() => Vec::new(),
-            Some(few) => app.store.waiting_of(few, after, portion).await?,
-            None => app.store.waiting(service, after, portion).await?,
-        };
-        page.take(found);
-    }
-    Ok(page.done())
+/// Some of the waiting changes.
+#[derive(Serialize)]
+struct WaitingChanges {
+    #[serde(flatten)]
+    page: Page<Change>,
+    by_last_milestone: Option<BTreeMap<String, i64>>,
 }
 
 /// `GET /api/v1/waiting`: all waiting changes, oldest first.
@@ -462,22 +446,18 @@ pub(crate) async fn waiting(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let others = [&FILTERS[..], &["service", "group"]].concat();
+    let others = [&FILTERS[..], &["service", "group", "last"]].concat();
     let Asked { parameters, after, limit } =
         Asked::of(&app, query.as_deref(), &others, oldest()).await?;
-    let mut wanted = Wanted::of(&app, &parameters)?;
-    if let Some(group) = parameters.text("group") {
-        wanted = wanted.of_group(&known_group(&app, group).await?);
+    let found = WaitingPage::of(&app, &parameters, after, limit).await?;
+    let change = |kept: Kept| Ok(Change::of(kept.service, read(&kept.body)?, false));
+    let rows: Result<Vec<Change>, Problem> = found.rows.into_iter().map(change).collect();
+    let page = Page { rows: rows?, next: found.next.map(|after| after.to_string()) };
+    match parameters.format()? {
+        Format::Csv => listed(&parameters, page),
+        Format::Json => {
+            let by_last_milestone = found.by_last_milestone;
+            Ok(Json(WaitingChanges { page, by_last_milestone }).into_response())
+        }
     }
-    let service = parameters.text("service");
-    if let Some(service) = service {
-        known_service(&app, service).await?;
-    }
-    let (kept, next) = waiting_page(&app, &wanted, service, after, limit).await?;
-    let next = next.map(|after| after.to_string());
-    let rows: Result<Vec<Change>, Problem> = kept
-        .into_iter()
-        .map(|kept| Ok(Change::of(kept.service, read(&kept.body)?, false)))
-        .collect();
-    listed(&parameters, Page { rows: rows?, next })
 }

@@ -2,6 +2,7 @@
 
 use super::store::Writing;
 use crate::ledger::{Engine, Error, Many, Values};
+use seaway_core::delivery::measured::Status;
 use seaway_core::delivery::view::{ChangeRow, DeploymentRow, FindingRow, IncidentRow, Milestone};
 use serde::Serialize;
 
@@ -30,6 +31,7 @@ impl Kept for ChangeRow {
         "deployment",
         "environment",
         "pull_request",
+        "last_milestone",
     ];
 
     fn key(&self) -> Vec<&str> {
@@ -37,6 +39,7 @@ impl Kept for ChangeRow {
     }
 
     fn columns(&self, values: &mut Values) {
+        let last = self.milestones.last();
         values
             .text(self.status.name())
             .maybe_int(self.milestones.start())
@@ -44,7 +47,9 @@ impl Kept for ChangeRow {
             .maybe_int(self.milestones.get(Milestone::Deployed))
             .maybe_text(self.deployment.as_deref())
             .maybe_text(self.environment.as_deref())
-            .maybe_text(self.pull_request.as_deref());
+            .maybe_text(self.pull_request.as_deref())
+            // Only what waits is asked for by it.
+            .maybe_text(last.filter(|_| self.status == Status::Waiting).map(Milestone::name));
     }
 }
 

@@ -132,5 +132,12 @@ pub(crate) const VIEWS: Schema = Schema {
         // Changes tell their lines, and summaries tell them apart by these; reviews tell who wrote
         // them, incidents the environment of their deployment.
         COMPUTE_ANEW,
+        // What waits is listed by its last milestone.
+        &[
+            "ALTER TABLE changes ADD COLUMN last_milestone TEXT",
+            "CREATE INDEX changes_waiting_by_milestone ON changes (last_milestone, \
+             (COALESCE(authored_at, 0)), (change || ' ' || service)) WHERE status = 'waiting'",
+        ],
+        COMPUTE_ANEW,
     ],
 };

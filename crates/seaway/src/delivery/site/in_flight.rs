@@ -2,10 +2,10 @@
 
 use super::{Shown, change_url, chosen, group_url, service_url, with_query};
 use crate::app::App;
-use crate::delivery::api::filter::{FILTERS, Wanted};
+use crate::delivery::api::filter::FILTERS;
 use crate::delivery::api::parameters::Parameters;
-use crate::delivery::api::{known_group, known_service, waiting_page};
 use crate::delivery::store::{After, Kept};
+use crate::delivery::waiting::WaitingPage;
 use crate::pages::parts::{Column, Table, as_csv, nothing, section};
 use crate::pages::site::{Page, Place, escape};
 use crate::pages::words::{HASH, LINE, NAME, count, counted, day, outside, unbroken};
@@ -25,29 +25,36 @@ pub(crate) async fn in_flight(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Page, Problem> {
-    let allowed = [&FILTERS[..], &["service", "group", "after"]].concat();
+    let allowed = [&FILTERS[..], &["service", "group", "last", "after"]].concat();
     let parameters = Parameters::of(chosen(query.as_deref()).as_deref(), &allowed)?;
     parameters.wait(&app).await?;
     let first = After { at: i64::MIN, key: String::new() };
     let is_first = parameters.text("after").is_none();
     let after = parameters.after(first)?;
     let (service, group) = (parameters.text("service"), parameters.text("group"));
-    let mut wanted = Wanted::of(&app, &parameters)?;
-    if let Some(service) = service {
-        known_service(&app, service).await?;
-    }
-    if let Some(group) = group {
-        wanted = wanted.of_group(&known_group(&app, group).await?);
-    }
-    let (kept, next) = waiting_page(&app, &wanted, service, after, ROWS).await?;
+    let found = WaitingPage::of(&app, &parameters, after, ROWS).await?;
+    let next = found.next;
     let as_of = app.store.newest().await?.unwrap_or(0);
     let scope = query_of(&parameters);
-    let rows = Rows { changes: changes_of(&kept), as_of, is_first, is_last: next.is_none() };
+    let rows = Rows {
+        changes: changes_of(&found.rows),
+        as_of,
+        is_first,
+        is_last: next.is_none(),
+        last: parameters.text("last"),
+        counted: found.by_last_milestone,
+    };
     let api = |last: &[String]| {
         let query = [&scope, last].concat().join("&");
         with_query("/api/v1/waiting", Some(&query))
     };
     let sheet = api(&["format=csv".to_owned()]);
+    let by_last = |last: Option<&str>| {
+        let others = scope.iter().filter(|it| !it.starts_with("last="));
+        let last = last.map(|last| format!("last={last}"));
+        let all: Vec<String> = others.cloned().chain(last).collect();
+        with_query("/in-flight", Some(&all.join("&")))
+    };
     let url = |after: Option<&str>| with_query("/in-flight", Some(&joined(&scope, after)));
     let body = html! {
         header.hero { div.frame {
@@ -57,7 +64,7 @@ pub(crate) async fn in_flight(
                 " of " a href=(group_url(name)) { (outside(name, NAME)) }
             } @else { " of all services" } }
             h1 { (unbroken(&rows.finding())) }
-            @if let Some(told) = rows.by_stage() { p.verdict { (told) } }
+            (rows.by_stage(&by_last))
         } }
         main.frame {
             (section("waiting", "Oldest first",
@@ -86,7 +93,7 @@ pub(crate) async fn in_flight(
 
 /// What the URL says of the services, each as `name=value`.
 fn query_of(parameters: &Parameters) -> Vec<String> {
-    let names = FILTERS.into_iter().chain(["service", "group"]);
+    let names = FILTERS.into_iter().chain(["service", "group", "last"]);
     let pair = |name: &'static str| {
         let values = parameters.values(name).iter();
         values.map(move |value| format!("{name}={}", escape(value)))
@@ -111,12 +118,17 @@ struct Rows<'a> {
     as_of: i64,
     is_first: bool,
     is_last: bool,
+    /// The last milestone that is asked for.
+    last: Option<&'a str>,
+    /// How many wait in all, by their last milestone.
+    counted: Option<BTreeMap<String, i64>>,
 }
 
 impl Rows<'_> {
     fn markup(&self) -> Markup {
         if self.changes.is_empty() {
             return match self.is_last {
+                true if self.last.is_some() => nothing("No change waits in this stage."),
                 true => nothing("All that reached the mainline has reached customers too."),
                 false => nothing(
                     "None of those that were looked at is one of these: the next page looks on.",
@@ -137,30 +149,49 @@ impl Rows<'_> {
         table.markup()
     }
 
-    /// How many are in each stage; `None` without any.
-    fn by_stage(&self) -> Option<String> {
-        let mut by_stage: BTreeMap<Milestone, usize> = BTreeMap::new();
-        for (_, change) in &self.changes {
-            *by_stage.entry(last_of(change)).or_default() += 1;
+    /// How many are in each stage, each leading to these.
+    fn by_stage(&self, url: &dyn Fn(Option<&str>) -> String) -> Markup {
+        let mut of_page: BTreeMap<String, i64> = BTreeMap::new();
+        for last in self.changes.iter().filter_map(|(_, change)| change.milestones.last()) {
+            *of_page.entry(last.name().to_owned()).or_default() += 1;
         }
-        let told: Vec<String> =
-            by_stage.iter().map(|(last, n)| format!("{} {}", count(*n), last.name())).collect();
-        let place = if self.is_first && self.is_last { "" } else { ", on this page" };
-        (!told.is_empty()).then(|| format!("By their last milestone{place}: {}.", told.join(", ")))
+        let all = self.counted.as_ref().unwrap_or(&of_page);
+        // In the order in which changes reach them.
+        let each = Milestone::ALL.map(Milestone::name).into_iter();
+        let each: Vec<(&str, i64)> =
+            each.filter_map(|name| Some((name, *all.get(name)?))).collect();
+        let place = match self.counted.is_none() && !(self.is_first && self.is_last) {
+            true => ", on this page",
+            false => "",
+        };
+        html! { @if !each.is_empty() || self.last.is_some() { p.verdict {
+            "By their last milestone" (place) ": "
+            @for (at, (name, n)) in each.into_iter().enumerate() {
+                @let told = html! { (count(usize::try_from(n).unwrap_or(0))) " " (name) };
+                @if at > 0 { ", " }
+                @if self.last == Some(name) { strong { (told) } } @else { a href=(url(Some(name))) { (told) } }
+            }
+            @if self.last.is_some() { ", " a href=(url(None)) { "all" } }
+            "."
+        } } }
     }
 
     fn finding(&self) -> String {
         if self.changes.is_empty() {
-            return "Nothing is in flight".to_owned();
+            let after = self.last.map_or_else(String::new, |last| format!(" after it was {last}"));
+            return format!("Nothing is in flight{after}");
         }
         let n = counted(self.changes.len(), "change", "changes");
+        let after = self.last.map_or_else(String::new, |last| format!(" after they were {last}"));
         let oldest = self.changes.first().and_then(|(_, it)| it.milestones.start());
         let oldest = oldest.map(|start| humanize((self.as_of - start).max(0) as f64));
         let oldest = oldest.unwrap_or_else(|| "a time that is not known".to_owned());
         match (self.is_first, self.is_last) {
-            (true, true) => format!("{n} in flight; the oldest has waited for {oldest}"),
-            (true, false) => format!("The oldest change has waited for {oldest}; the first {n}"),
-            (false, _) => format!("{n} that have waited for {oldest} and less"),
+            (true, true) => format!("{n} in flight{after}; the oldest has waited for {oldest}"),
+            (true, false) => {
+                format!("The oldest change in flight{after} has waited for {oldest}; the first {n}")
+            }
+            (false, _) => format!("{n} in flight{after} that have waited for {oldest} and less"),
         }
     }
 
@@ -176,14 +207,8 @@ impl Rows<'_> {
             html! { a href=(url) { (outside(&change.subject, LINE)) } " "
             code.muted { (outside(&change.change.chars().take(HASH).collect::<String>(), HASH)) } },
             html! { a href=(service_url(service)) { (outside(service, NAME)) } },
-            html! { (last_of(change).name()) },
+            html! { (change.milestones.last().map_or("not known", Milestone::name)) },
             html! { span.nowrap { (since(change.milestones.before_deployed())) } },
         ]
     }
-}
-
-/// The last milestone that is known of a change.
-fn last_of(change: &ChangeRow) -> Milestone {
-    let known = |milestone: &&Milestone| change.milestones.get(**milestone).is_some();
-    Milestone::ALL.iter().rev().find(known).copied().unwrap_or(Milestone::Authored)
 }
