@@ -7,7 +7,7 @@
 
 use super::Error;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyPool, ConnectOptions, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Connection as _, Transaction};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -200,6 +200,17 @@ fn lock(folder: &Path) -> Result<(PathBuf, Arc<File>), Error> {
     }
 }
 
+/// Whether a connection has no transaction. A full disk makes SQLite take a transaction back by
+/// itself; the library's own attempt fails then, and it takes the connection to be in a transaction
+/// ever after.
+async fn is_at_rest(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // It may be about to take one back: this comes after that.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
 impl Database {
     async fn sqlite(file: &Path, pragmas: String, lock: Option<&Arc<File>>) -> Result<Self, Error> {
         let name: Arc<str> = file.display().to_string().into();
@@ -222,7 +233,8 @@ impl Database {
                         let pragmas = sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas));
                         pragmas.execute(connection).await.map(drop)
                     })
-                });
+                })
+                .before_acquire(|connection, _| Box::pin(is_at_rest(connection)));
             pool.connect_with(options.disable_statement_logging())
         };
         let writers = pool(1).await.map_err(failed)?;

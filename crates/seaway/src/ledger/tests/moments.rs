@@ -30,3 +30,23 @@ async fn a_request_reads_as_of_one_moment_and_keeps_nobody_from_writing(place: P
     assert_eq!(futures_util::future::join_all(many).await, [4; 50]);
     databases.close().await;
 }
+
+on_both!(what_a_database_takes_back_by_itself_leaves_no_broken_connection);
+
+/// As SQLite does when the disk is full.
+async fn what_a_database_takes_back_by_itself_leaves_no_broken_connection(place: Place) {
+    let databases = Databases::open(&place).await.unwrap();
+    let views = &databases.views;
+    sqlx::query("CREATE TABLE things (id BIGINT NOT NULL)").execute(views.pool()).await.unwrap();
+    for _ in 0..30 {
+        let mut writing = views.begin().await.unwrap();
+        sqlx::query("INSERT INTO things (id) VALUES (1)").execute(&mut *writing).await.unwrap();
+        sqlx::query("ROLLBACK").execute(&mut *writing).await.unwrap();
+    }
+    let mut writing = views.begin().await.unwrap();
+    sqlx::query("INSERT INTO things (id) VALUES (2)").execute(&mut *writing).await.unwrap();
+    writing.commit().await.unwrap();
+    let query = sqlx::query_as::<_, (i64,)>("SELECT id FROM things");
+    assert_eq!(views.fetch(query).await.unwrap(), [(2,)]);
+    databases.close().await;
+}
