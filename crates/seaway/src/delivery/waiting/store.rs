@@ -20,7 +20,13 @@ impl<'a> Waiting<'a> {
     fn condition(&self, first: usize) -> (Vec<&'a str>, String) {
         let (mut values, mut condition) = (Vec::new(), String::new());
         if let Some(last) = self.last {
-            condition.push_str(&format!("AND last_milestone = ${first}"));
+            // Of some services they are looked for by service: this keeps SQLite from walking
+            // through those of all.
+            let column = match self.services {
+                Some(_) => "COALESCE(last_milestone, '')",
+                None => "last_milestone",
+            };
+            condition.push_str(&format!("AND {column} = ${first}"));
             values.push(last);
         }
         if let Some(services) = self.services {
