@@ -8,6 +8,7 @@ use crate::delivery::projector::{Progress, Projector, Settings};
 use crate::delivery::site::Live;
 use crate::delivery::store::Store;
 use crate::error::Error;
+use crate::flags::{Flags, Store as FlagStore};
 use crate::ledger::{Database, Databases, Event, Ledger, Limits, Outcome, Place, Refusal};
 use crate::serve::connections_max;
 use clap::Args;
@@ -128,6 +129,15 @@ impl Opened {
         &self.databases.log
     }
 
+    /// All flags, as the log has them.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(crate) async fn flags(&self, clock: Clock) -> Result<Arc<Flags>, Error> {
+        let store = FlagStore::new(self.databases.log.clone());
+        Ok(Arc::new(Flags::start(store, self.ledger.clone(), clock).await?))
+    }
+
     /// What reads the views.
     pub(crate) fn store(&self) -> Store {
         Store::new(self.databases.views.clone())
@@ -196,6 +206,9 @@ pub(crate) struct App {
     pub(crate) refusals: crate::refusals::Refusals,
     /// What monitoring was told last.
     pub(crate) metrics: crate::delivery::metrics::Kept,
+    /// All flags.
+    #[allow(dead_code, reason = "its faces come next")]
+    pub(crate) flags: Arc<Flags>,
     /// Where open pages hear that the views have moved.
     pub(crate) live: Live,
 }
@@ -207,6 +220,7 @@ impl App {
         progress: watch::Receiver<Progress>,
         catalog: watch::Receiver<Arc<catalog::State>>,
         (secrets, access): (Secrets, Access),
+        flags: Arc<Flags>,
         clock: Clock,
     ) -> Self {
         Self {
@@ -220,6 +234,7 @@ impl App {
             incident_window_seconds: config.incident_window_seconds,
             // The other connections are for what is asked and what comes in.
             live: Live::start(progress.clone(), connections_max() / 3 * 2),
+            flags,
             progress,
             catalog,
             refusals: crate::refusals::Refusals::default(),

@@ -5,6 +5,7 @@
 
 mod access;
 mod app;
+mod author;
 mod backfill;
 mod body;
 mod catalog;
@@ -14,6 +15,8 @@ mod delivery;
 mod demo;
 mod error;
 mod files;
+#[allow(dead_code, reason = "its faces come next")]
+mod flags;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod git;

@@ -105,6 +105,7 @@ pub(crate) async fn run(
         }
     };
     let asks = access.asks();
+    let flags = opened.flags(clock).await?;
     let projector = opened.projector(&config).await?;
     let watcher = watcher(sources, opened.ledger.clone(), projector.progress(), clock);
     let app = Arc::new(App::new(
@@ -113,6 +114,7 @@ pub(crate) async fn run(
         projector.progress(),
         watcher.state(),
         (Secrets::of_environment(), access),
+        Arc::clone(&flags),
         clock,
     ));
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
@@ -143,6 +145,7 @@ pub(crate) async fn run(
         tokio::task::spawn_blocking(move || runtime.block_on(schedule.follow(stop_filling)));
     let mirroring = tokio::spawn(mirrors.follow(stopped.clone()));
     let following = tokio::spawn(projector.follow(stopped.clone()));
+    let flagging = tokio::spawn(flags.follow(stopped.clone()));
     let watching = tokio::spawn(watcher.follow(stopped));
     // Whoever started the server may wait for this line.
     let mut out = anstream::stdout();
@@ -156,7 +159,7 @@ pub(crate) async fn run(
     }
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);
-    let _ = tokio::join!(watching, filling, mirroring);
+    let _ = tokio::join!(watching, filling, mirroring, flagging);
     let _ = following.await;
     opened.close().await;
     served

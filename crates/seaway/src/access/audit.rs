@@ -2,6 +2,7 @@
 
 use super::Role;
 use super::token::Token;
+use crate::author::Author;
 use crate::ledger::{AUDIT_KIND, Event, Recorded};
 use seaway_core::time::Time;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,13 @@ impl Actor {
     /// Nobody that is known.
     pub(crate) fn unknown() -> Self {
         Self { id: None, name: None, role: None }
+    }
+}
+
+impl From<&Actor> for Author {
+    fn from(actor: &Actor) -> Self {
+        let role = actor.role.map(|role| role.name().to_owned());
+        Self { id: actor.id.clone(), name: actor.name.clone(), role }
     }
 }
 

@@ -9,6 +9,7 @@ use super::store::Session;
 use super::token::Secret;
 use super::{Access, Role};
 use crate::app::App;
+use crate::author::Sender;
 use crate::pages::site::{self, Visitor};
 use crate::problem::Problem;
 use axum::body::Body;
@@ -194,6 +195,8 @@ impl Gate {
         body: Body,
     ) -> Result<(Request, Option<Visitor>), Refused> {
         check_local(&parts)?;
+        let from = address(&parts, self.access().settings().behind_proxy);
+        parts.extensions.insert(Sender { by: (&Actor::local()).into(), from });
         parts.extensions.insert(Who { by: Actor::local(), session: None });
         let is_form = self.face == Face::Page && changes(&parts);
         let request = self.passed(parts, body, is_form).await?;
@@ -226,7 +229,9 @@ impl Gate {
             manages: token.role.may(Role::Admin),
             proof: cookie.as_ref().map(|cookie| form::proof(cookie.reveal())),
         });
-        parts.extensions.insert(Who { by: Actor::of(&token), session: holder.session });
+        let by = Actor::of(&token);
+        parts.extensions.insert(Sender { by: (&by).into(), from });
+        parts.extensions.insert(Who { by, session: holder.session });
         let is_form = cookie.is_some() && changes(&parts);
         let request = self.passed(parts, body, is_form).await?;
         Ok((request, visitor))

@@ -5,7 +5,7 @@
 //! configuration. So the past can be read again by a better program (`seaway rebuild`).
 
 use crate::git::commit::AuthorPatterns;
-use crate::ledger::{AUDIT_KIND, Recorded};
+use crate::ledger::{Recorded, is_own};
 use seaway_core::delivery::facts::Fact;
 use seaway_core::delivery::work::Plausible;
 
@@ -73,8 +73,8 @@ impl Reader<'_> {
             gitlab::read(self, event, recorded)
         } else if kind.starts_with("dev.cdevents.") || kind.starts_with("dev.cdeventsx.") {
             cdevents::read(self, recorded)
-        } else if kind == AUDIT_KIND {
-            // What people changed here tells nothing of deliveries.
+        } else if is_own(kind) {
+            // What people change here, and who sees which variant, tells nothing of deliveries.
             Reading::Facts(Vec::new())
         } else {
             Reading::Unknown

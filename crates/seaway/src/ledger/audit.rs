@@ -1,12 +1,10 @@
 //! Reading what people changed.
 
 use super::event::Recorded;
+use super::kinds::{AUDIT_KIND, FLAG_KIND};
 use super::row::{self, COLUMNS};
 use super::{Error, Ledger};
 use sqlx::AssertSqlSafe;
-
-/// What kind of events tell what people changed. Only this program writes them.
-pub(crate) const AUDIT_KIND: &str = "dev.seaway.audit";
 
 impl Ledger {
     /// The newest events that tell what people changed, before a position; the newest first. Those
@@ -19,10 +17,18 @@ impl Ledger {
         position: i64,
         most: i64,
     ) -> Result<Vec<Recorded>, Error> {
-        // The kind stands in the text, as it does in the index, so that this is found.
+        // The kinds stand in the text, as they do in the indexes, so that these are found.
+        let newest = |kind: &str| {
+            format!(
+                "SELECT position FROM events WHERE kind = '{kind}' AND position < $1 \
+                 ORDER BY position DESC LIMIT $2"
+            )
+        };
         let text = format!(
-            "SELECT {COLUMNS} FROM events WHERE kind = '{AUDIT_KIND}' AND position < $1 \
-             ORDER BY position DESC LIMIT $2"
+            "SELECT {COLUMNS} FROM events WHERE position IN (SELECT position FROM ({}) a) \
+             OR position IN (SELECT position FROM ({}) f) ORDER BY position DESC LIMIT $2",
+            newest(AUDIT_KIND),
+            newest(FLAG_KIND),
         );
         let query = sqlx::query(AssertSqlSafe(text)).bind(position).bind(most);
         let rows = query.fetch_all(self.log.pool()).await?;

@@ -52,6 +52,11 @@ pub(super) const LOG: Schema = Schema {
         ],
         // What people changed is told the newest first, and is a small part of the log.
         &["CREATE INDEX events_audit ON events (position) WHERE kind = 'dev.seaway.audit'"],
+        // Flags are read from the log when a server starts, and followed by their positions.
+        &[
+            "CREATE INDEX events_flags ON events (position) WHERE kind = 'dev.seaway.flag'",
+            "CREATE INDEX events_flag ON events (subject, position) WHERE kind = 'dev.seaway.flag'",
+        ],
     ],
 };
 

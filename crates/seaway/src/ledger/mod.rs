@@ -9,6 +9,7 @@ mod database;
 mod error;
 mod event;
 mod fresh;
+mod kinds;
 mod line;
 mod many;
 mod migrations;
@@ -23,12 +24,12 @@ mod writer;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use audit::AUDIT_KIND;
 pub(crate) use backup::restore;
 
 pub(crate) use database::{Database, Databases, Engine, Place};
 pub(crate) use error::Error;
 pub(crate) use event::{Event, Recorded};
+pub(crate) use kinds::{AUDIT_KIND, FLAG_KIND, is_own};
 pub(crate) use line::{RECEIVED_AT, parse as parse_line, write as write_line, write_object};
 pub(crate) use many::{Many, Values};
 pub(crate) use migrations::{Schema, migrate};
@@ -129,11 +130,21 @@ impl Ledger {
         &self,
         events: impl IntoIterator<Item = (Event, i64)>,
     ) -> Result<Vec<Outcome>, Refusal> {
-        let row = |(index, (event, received_at))| {
-            Row::of(event, received_at).map_err(|why| Refusal::Unfit { index, why })
-        };
-        let rows = events.into_iter().enumerate().map(row).collect::<Result<_, _>>()?;
-        self.queue.append(rows).await
+        self.queue.append(rows(events)?, false).await
+    }
+
+    /// Appends events as [`Self::append`], but none of them if one is known: then all are told to
+    /// be.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub(crate) async fn append_whole(
+        &self,
+        events: Vec<Event>,
+        received_at: i64,
+    ) -> Result<Vec<Outcome>, Refusal> {
+        let events = events.into_iter().map(|event| (event, received_at));
+        self.queue.append(rows(events)?, true).await
     }
 
     /// The newest position, and a way to wait for a newer one. It knows what this process has
@@ -187,4 +198,12 @@ impl Ledger {
             let _ = writer.await;
         }
     }
+}
+
+/// Events that arrived at moments of their own, as rows that can be written.
+fn rows(events: impl IntoIterator<Item = (Event, i64)>) -> Result<Vec<Row>, Refusal> {
+    let row = |(index, (event, received_at))| {
+        Row::of(event, received_at).map_err(|why| Refusal::Unfit { index, why })
+    };
+    events.into_iter().enumerate().map(row).collect()
 }

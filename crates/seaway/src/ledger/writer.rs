@@ -78,6 +78,8 @@ const INSERT_WIDTH: usize = 11;
 struct Waiting {
     rows: Vec<Row>,
     bytes: usize,
+    /// Whether none of them is written if one is known.
+    whole: bool,
     answer: oneshot::Sender<Result<Vec<Outcome>, Refusal>>,
     /// Its room in the queue, given back before the answer.
     room: [OwnedSemaphorePermit; 2],
@@ -125,8 +127,12 @@ impl Queue {
     }
 
     /// Waits until the rows are durable. What is in the queue is written even if nobody waits any
-    /// more.
-    pub(super) async fn append(&self, rows: Vec<Row>) -> Result<Vec<Outcome>, Refusal> {
+    /// more. If they are to be written as a `whole`, one that is known keeps all from being written.
+    pub(super) async fn append(
+        &self,
+        rows: Vec<Row>,
+        whole: bool,
+    ) -> Result<Vec<Outcome>, Refusal> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -137,7 +143,7 @@ impl Queue {
         ];
         let (answer, answered) = oneshot::channel();
         let ended = || Refusal::Failed("the writer has ended".to_owned());
-        let waiting = Waiting { rows, bytes, answer, room };
+        let waiting = Waiting { rows, bytes, whole, answer, room };
         self.sender.send(waiting).map_err(|_| ended())?;
         answered.await.unwrap_or_else(|_| Err(ended()))
     }
@@ -212,11 +218,14 @@ impl Writer {
     /// Takes what waits, up to the limits of a transaction.
     fn gather(&mut self, first: Waiting) -> Vec<Waiting> {
         let (mut events, mut bytes) = (first.rows.len(), first.bytes);
+        // What may have to be taken back as a whole has its transaction for itself.
+        let is_alone = first.whole;
         let mut group = vec![first];
-        while let Ok(waiting) = self.receiver.try_recv() {
+        while !is_alone && let Ok(waiting) = self.receiver.try_recv() {
             events += waiting.rows.len();
             bytes += waiting.bytes;
-            if events > self.limits.group_events || bytes > self.limits.group_bytes {
+            let is_full = events > self.limits.group_events || bytes > self.limits.group_bytes;
+            if is_full || waiting.whole {
                 self.next = Some(waiting);
                 break;
             }
@@ -248,6 +257,10 @@ impl Writer {
         let values = |&(position, row): &(i64, &Row), values: &mut _| row.values(position, values);
         let inserted = self.insert.run(&mut transaction, &rows, values).await?;
         let mut taken = None;
+        if inserted < rows.len() as u64 && group.iter().any(|waiting| waiting.whole) {
+            transaction.rollback().await?;
+            return Ok(Written { first, newest: first - 1, taken: Some(HashSet::new()) });
+        }
         if inserted < rows.len() as u64 {
             let found: Vec<i64> =
                 sqlx::query_scalar("SELECT position FROM events WHERE position BETWEEN $1 AND $2")
@@ -272,7 +285,9 @@ impl Writer {
             Ok(written) => written.outcomes(&group).into_iter().map(Ok).collect(),
             Err(why) => vec![Err(Refusal::Failed(why.clone())); group.len()],
         };
-        if let Ok(written) = &written {
+        if let Ok(written) = &written
+            && written.newest >= written.first
+        {
             self.hand_on(&mut group, written, &outcomes);
         }
         for (waiting, outcome) in group.into_iter().zip(outcomes) {

@@ -33,6 +33,19 @@ pub struct FlagSet {
 }
 
 impl FlagSet {
+    /// A set without flags, of which each may have `bytes_max` bytes.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            flags: IndexMap::new(),
+            around: Arc::default(),
+            members: Arc::new(vec![("flags".to_owned(), None)]),
+            listed: false,
+            bytes_max,
+            objections: Arc::default(),
+        }
+    }
+
     /// Reads a definition of at most `bytes_max` bytes and compiles it.
     ///
     /// Takes what flagd takes, but for what no evaluator can be trusted with: a member that is
@@ -122,6 +135,16 @@ impl FlagSet {
     ///
     /// What makes the flag unusable; places are those that it would have in the set.
     pub fn insert(&mut self, key: &str, bytes: &[u8]) -> Result<Option<Arc<Flag>>, Vec<Problem>> {
+        let flag = self.compile(key, bytes)?;
+        Ok(self.flags.insert(flag.shared_key(), flag))
+    }
+
+    /// The flag that [`Self::insert`] would add.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::insert`].
+    pub fn compile(&self, key: &str, bytes: &[u8]) -> Result<Arc<Flag>, Vec<Problem>> {
         let at = self.flags.get_index_of(key).unwrap_or(self.flags.len());
         let flags = Place::ROOT.name("flags");
         let place = if self.listed { flags.index(at) } else { flags.name(key) };
@@ -129,8 +152,13 @@ impl FlagSet {
         if self.listed && key_of(source).as_deref() != Some(key) {
             return Err(vec![place.name("key").problem("is not the flag's key")]);
         }
-        let flag = Flag::read(key, source, &place, &self.around)?;
-        Ok(self.flags.insert(flag.shared_key(), Arc::new(flag)))
+        Flag::read(key, source, &place, &self.around).map(Arc::new)
+    }
+
+    /// Whether its flags are an array whose items have a member `key`.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.listed
     }
 
     /// Takes a flag away and gives it; the others keep their order.

@@ -69,7 +69,7 @@ macro_rules! on_both {
         }
     )*};
 }
-use on_both;
+pub(crate) use on_both;
 
 pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread();

@@ -30,7 +30,7 @@ async fn a_newer_schema_is_refused(place: Place) {
     open.close().await;
     let databases = Databases::open(&place).await.unwrap();
     let error = Ledger::start(databases.log.clone(), Limits::default()).await.unwrap_err();
-    assert!(matches!(error, Error::Newer { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, Error::Newer { found: 99, known: 3, .. }), "{error:?}");
     let error = crate::error::Error::from(error);
     assert!(matches!(error, crate::error::Error::Failed { .. }), "exit code 3");
     assert!(error.to_string().ends_with("hint: start a newer seaway"), "{error}");

@@ -1,0 +1,22 @@
+//! Flags as they are kept, changed and served; what a flag *is* stands in `seaway_core::flags`.
+//!
+//! Whatever changes is an event on the log: one revision of one flag, with the whole state after
+//! it (`revision`). Its id holds the number of the revision, and the log takes each id once: of two
+//! who make the same revision, the second is told that it exists. So editors on any number of servers
+//! cannot overwrite each other, without a lock (`edit`). Every server follows the log (`follow`) and
+//! keeps the newest revisions in memory, for each environment as a snapshot that never changes
+//! (`registry`, `snapshot`): evaluation reads that, and nothing else.
+
+mod definition;
+mod edit;
+mod follow;
+mod import;
+mod registry;
+mod revision;
+mod snapshot;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use registry::Flags;
+pub(crate) use store::Store;
