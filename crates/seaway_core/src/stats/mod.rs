@@ -1,4 +1,4 @@
-//! Statistics of durations, some of which have not ended yet.
+//! Statistics of durations, some of which have not ended yet, and of evidence that grows.
 
 pub(crate) mod bytes;
 pub mod histogram;
@@ -9,6 +9,7 @@ pub mod rank;
 mod risk;
 #[cfg(test)]
 mod samples;
+pub mod sequential;
 pub mod survival;
 
 /// The 97.5 % point of the standard normal distribution: every interval here is two-sided at 95 %.
