@@ -18,12 +18,14 @@ mod evaluation;
 mod flag;
 mod fractional;
 mod json;
+pub mod moves;
 mod node;
 mod operators;
 mod problem;
 mod run;
 mod set;
 mod spread;
+pub mod stale;
 #[cfg(test)]
 mod tests;
 mod value;

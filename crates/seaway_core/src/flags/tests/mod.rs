@@ -4,6 +4,8 @@ mod bucketing;
 mod definition;
 mod hostile;
 mod logic;
+mod moves;
+mod stale;
 
 use super::{Context, Evaluation, FlagSet, Problem};
 use crate::time::Time;
