@@ -22,6 +22,7 @@ pub mod moves;
 mod node;
 mod operators;
 mod problem;
+pub mod ramp;
 mod run;
 mod set;
 mod spread;

@@ -161,6 +161,20 @@ impl FlagSet {
         self.listed
     }
 
+    /// Reads a definition as that of a flag of this set, with places within that definition.
+    pub(super) fn read_alone(&self, key: &str, definition: &str) -> Result<Flag, Vec<Problem>> {
+        let source: &RawValue = read(text(definition.as_bytes(), self.bytes_max)?, &Place::ROOT)?;
+        Flag::read(key, source, &Place::ROOT, &self.around)
+    }
+
+    /// Whether some shared rule may spread units by their hash.
+    pub(super) fn shared_rules_spread(&self) -> bool {
+        let spreads = |raw: &RawValue| raw.get().contains("\"fractional\"");
+        self.members
+            .iter()
+            .any(|(name, raw)| name == "$evaluators" && raw.as_deref().is_some_and(spreads))
+    }
+
     /// Takes a flag away and gives it; the others keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Arc<Flag>> {
         self.flags.shift_remove(key)
@@ -287,7 +301,7 @@ fn key_of(source: &RawValue) -> Option<String> {
 }
 
 /// The members of an object, their values unread.
-struct Parts<'t>(Vec<(String, &'t RawValue)>);
+pub(super) struct Parts<'t>(pub(super) Vec<(String, &'t RawValue)>);
 
 impl<'de: 't, 't> Deserialize<'de> for Parts<'t> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
