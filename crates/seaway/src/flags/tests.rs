@@ -178,12 +178,24 @@ async fn a_file_comes_in_as_a_whole(place: Place) {
     assert_eq!(before, after);
     let again = import(one, std::str::from_utf8(&exported).unwrap(), false).await.unwrap();
     assert_eq!((again.unchanged, again.shared), (2, false));
-    // The other server does not know yet, and would write the same revisions: none of them counts.
-    let stale = file.replace("\"b\":{", "\"c\":{");
     let version = one.snapshot("production").unwrap().version;
-    assert!(matches!(import(other, &stale, false).await, Err(Refused::Conflict { .. })));
-    other.catch_up().await.unwrap();
-    assert_eq!(other.snapshot("production").unwrap().version, version);
+    let stale = file.replace("\"b\":{", "\"c\":{");
+    // Two files at once: one after the other, or one of them not at all, and never a mixture.
+    for round in 0..10 {
+        let files = [0, 1].map(|by| {
+            let flag = PLAIN.replacen('{', &format!(r#"{{"metadata":{{"n":"{round}-{by}"}},"#), 1);
+            format!(r#"{{"flags":{{"m1":{flag},"m2":{flag},"m3":{flag}}}}}"#)
+        });
+        let (first, second) =
+            tokio::join!(import(one, &files[0], false), import(other, &files[1], false));
+        assert!(first.is_ok() || second.is_ok(), "{first:?} {second:?}");
+        one.catch_up().await.unwrap();
+        let sources = ["m1", "m2", "m3"].map(|key| one.newest("production", key).unwrap());
+        assert!(sources.iter().all(|it| it.source() == sources[0].source()), "{sources:?}");
+        let of = usize::from(sources[0].source().contains("-1\""));
+        assert!([&first, &second][of].is_ok());
+    }
+    import(one, &file, true).await.unwrap();
     let replaced = import(other, &stale, true).await.unwrap();
     assert_eq!(replaced.added, ["c"]);
     assert_eq!((replaced.unchanged, &*replaced.deleted), (1, &["b".to_owned()][..]));
