@@ -207,7 +207,6 @@ pub(crate) struct App {
     /// What monitoring was told last.
     pub(crate) metrics: crate::delivery::metrics::Kept,
     /// All flags.
-    #[allow(dead_code, reason = "its faces come next")]
     pub(crate) flags: Arc<Flags>,
     /// Where open pages hear that the views have moved.
     pub(crate) live: Live,

@@ -33,6 +33,8 @@ mod refusals;
 mod remote;
 mod router;
 mod serve;
+mod sheet;
 mod unread;
+mod url;
 
 pub use cli::run;

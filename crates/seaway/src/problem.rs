@@ -27,6 +27,12 @@ struct Details {
     /// What was wrong with single items of a batch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rejected: Vec<Rejected>,
+    /// What is wrong with single places of a definition.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Misfit>,
+    /// The newest revision of what was to be changed; 0 if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
     /// Seconds after which it is worth trying again.
     #[serde(skip)]
     retry_after: Option<u64>,
@@ -39,6 +45,23 @@ pub(crate) struct Rejected {
     pub(crate) index: usize,
     /// Why, for people.
     pub(crate) reason: String,
+}
+
+/// What is wrong with one place of a definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Misfit {
+    /// Where: a JSON pointer (RFC 6901) into what was sent; empty for the whole of it.
+    pub(crate) place: String,
+    /// What is wrong, for people.
+    pub(crate) reason: String,
+}
+
+impl Misfit {
+    /// What is wrong with a place, as far as people read it.
+    pub(crate) fn of(place: &str, reason: &str) -> Self {
+        let clean = |text| crate::pages::words::clean(text, DETAIL_CHARS_MAX);
+        Self { place: clean(place), reason: clean(reason) }
+    }
 }
 
 fn status_number<S: serde::Serializer>(status: &StatusCode, out: S) -> Result<S::Ok, S::Error> {
@@ -57,6 +80,8 @@ impl Problem {
             detail: crate::pages::words::clean(&detail.into(), DETAIL_CHARS_MAX),
             hint: None,
             rejected: Vec::new(),
+            problems: Vec::new(),
+            revision: None,
             retry_after: None,
         }))
     }
@@ -85,6 +110,23 @@ impl Problem {
     pub(crate) fn rejecting(mut self, rejected: Vec<Rejected>) -> Self {
         self.0.rejected = rejected;
         self
+    }
+
+    /// Names places of a definition that are wrong.
+    pub(crate) fn at_places(mut self, problems: Vec<Misfit>) -> Self {
+        self.0.problems = problems;
+        self
+    }
+
+    /// Tells the newest revision of what was to be changed.
+    pub(crate) fn newest(mut self, revision: u64) -> Self {
+        self.0.revision = Some(revision);
+        self
+    }
+
+    /// Seconds after which it is worth trying again.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.0.retry_after
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -125,6 +167,29 @@ impl Problem {
     pub(crate) fn method_not_allowed(detail: impl Into<String>) -> Self {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(status, "method-not-allowed", "The method does not fit", detail)
+    }
+
+    /// What is there does not let it happen.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It cannot be so now", detail)
+    }
+
+    /// What was to be changed is not as whoever changes it has seen it.
+    pub(crate) fn changed_meanwhile(detail: impl Into<String>) -> Self {
+        let status = StatusCode::PRECONDITION_FAILED;
+        Self::new(status, "changed-meanwhile", "It was changed meanwhile", detail)
+    }
+
+    /// It is not said which state is to be changed.
+    pub(crate) fn no_base(detail: impl Into<String>) -> Self {
+        let status = StatusCode::PRECONDITION_REQUIRED;
+        Self::new(status, "no-base", "It is not said what is changed", detail)
+    }
+
+    /// What was sent can be read and cannot be kept.
+    pub(crate) fn unfit(detail: impl Into<String>) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self::new(status, "unfit", "The definition cannot be kept", detail)
     }
 
     /// The body is larger than this server takes.

@@ -4,13 +4,13 @@ use crate::access::{Face, Proof, Routes, admin, badge, editor, open, proven, vie
 use crate::app::App;
 use crate::pages::{assets, site};
 use crate::problem::Problem;
-use crate::{access, delivery, intake, ledger, refusals};
+use crate::{access, delivery, flags, intake, ledger, refusals};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use std::sync::Arc;
 use std::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -51,6 +51,17 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/event", viewer(get(intake::api::event)))
         .route("/progress", viewer(get(delivery::api::progress)))
         .route("/openapi.json", viewer(get(delivery::api::openapi)))
+        .route("/flags", viewer(get(flags::api::list)))
+        .route("/flags/{environment}/{key}", viewer(get(flags::api::one)))
+        .route("/flags/{environment}/{key}", editor(put(flags::api::set)))
+        .route("/flags/{environment}/{key}", editor(delete(flags::api::delete)))
+        .route("/flags/{environment}/{key}/history", viewer(get(flags::api::history)))
+        .route("/flags/{environment}/{key}/preview", viewer(post(flags::api::preview)))
+        .route("/flags/{environment}/{key}/off", editor(post(flags::api::off)))
+        .route("/flags/{environment}/{key}/on", editor(post(flags::api::on)))
+        .route("/flags/{environment}/{key}/restore", editor(post(flags::api::restore)))
+        .route("/environments/{environment}/import", editor(post(flags::api::import)))
+        .route("/environments/{environment}/export", viewer(get(flags::api::export)))
         .route("/audit", admin(get(access::audit)))
         .route("/tokens", admin(get(access::tokens)))
         .route("/tokens", admin(post(access::create)))

@@ -6,10 +6,11 @@ use super::manage::Wanted;
 use super::token::Token;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::url::Parameters;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, Query, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -62,37 +63,12 @@ fn never_kept(answer: impl IntoResponse) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], answer).into_response()
 }
 
-/// The parameters of a URL, which may be these and each once.
-fn parameters(query: Option<&str>, allowed: &[&str]) -> Result<Vec<(String, String)>, Problem> {
-    let wrong = || Problem::bad_request("the query of the URL cannot be read");
-    let uri = format!("/?{}", query.unwrap_or_default()).parse().map_err(|_| wrong())?;
-    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|_| wrong())?;
-    for (place, (name, _)) in pairs.iter().enumerate() {
-        if !allowed.contains(&name.as_str()) {
-            return Err(Problem::bad_request(format!("there is no parameter {name}")));
-        }
-        if pairs.iter().take(place).any(|(before, _)| before == name) {
-            return Err(Problem::bad_request(format!("{name} is given twice")));
-        }
-    }
-    Ok(pairs)
-}
-
-/// A number in the query of a URL.
-fn number(pairs: &[(String, String)], name: &str, most: i64) -> Result<Option<i64>, Problem> {
-    let Some((_, text)) = pairs.iter().find(|(found, _)| found == name) else { return Ok(None) };
-    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
-    number.map(Some).ok_or_else(|| {
-        Problem::bad_request(format!("{name}={text} is not a number from 1 to {most}"))
-    })
-}
-
 /// `GET /api/v1/tokens`: all tokens, the newest first; never their secrets.
 pub(crate) async fn tokens(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    parameters(query.as_deref(), &[])?;
+    Parameters::of(query.as_deref(), &[])?;
     let manager = app.access.manager();
     let now = manager.now();
     let rows = manager.all().await?.into_iter().map(|token| Row::of(token, now)).collect();
@@ -161,9 +137,9 @@ pub(crate) async fn audit(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let pairs = parameters(query.as_deref(), &["limit", "after"])?;
-    let limit = number(&pairs, "limit", LIMIT_MAX)?.unwrap_or(LIMIT);
-    let before = number(&pairs, "after", i64::MAX)?.unwrap_or(i64::MAX);
+    let parameters = Parameters::of(query.as_deref(), &["limit", "after"])?;
+    let limit = parameters.number("limit", LIMIT_MAX)?.unwrap_or(LIMIT);
+    let before = parameters.number("after", i64::MAX)?.unwrap_or(i64::MAX);
     let found = app.ledger.audit_before(before, limit + 1).await.map_err(|error| {
         tracing::error!(%error, "what people changed could not be read");
         Problem::failed("the log could not be read").hint("try again; the server's log tells more")

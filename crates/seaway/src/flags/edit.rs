@@ -403,7 +403,7 @@ fn turns_up(before: Option<&Entry>, revision: &Revision) -> bool {
 }
 
 /// Problems with their places within the definition of the flag.
-fn within(key: &str, problems: Vec<Problem>) -> Vec<Problem> {
+pub(super) fn within(key: &str, problems: Vec<Problem>) -> Vec<Problem> {
     let prefix = format!("/flags/{}", key.replace('~', "~0").replace('/', "~1"));
     let inner = |mut problem: Problem| {
         if let Some(place) = problem.place.strip_prefix(&prefix) {

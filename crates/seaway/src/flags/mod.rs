@@ -7,16 +7,19 @@
 //! keeps the newest revisions in memory, for each environment as a snapshot that never changes
 //! (`registry`, `snapshot`): evaluation reads that, and nothing else.
 
+pub(crate) mod api;
 mod definition;
 mod edit;
 mod follow;
 mod import;
 mod registry;
 mod revision;
+mod seen;
 mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
+mod timeless;
 
 pub(crate) use registry::Flags;
 pub(crate) use store::Store;

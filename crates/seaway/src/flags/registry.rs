@@ -2,6 +2,7 @@
 
 use super::definition;
 use super::revision::{Revision, SHARED};
+use super::seen::Seen;
 use super::snapshot::{Entry, Snapshot, Version};
 use super::store::Store;
 use crate::app::Clock;
@@ -36,6 +37,8 @@ pub(crate) struct Environment {
     work: Mutex<Work>,
     snapshot: RwLock<Arc<Snapshot>>,
     versions: watch::Sender<Version>,
+    /// Units that were seen lately.
+    pub(crate) seen: Seen,
     /// When a snapshot was made last; who makes one holds it.
     publishing: tokio::sync::Mutex<Option<Instant>>,
     /// How much of what was applied is in the snapshot.
@@ -147,6 +150,7 @@ impl Environment {
             work: Mutex::new(work),
             snapshot: RwLock::new(Arc::new(first)),
             versions: watch::Sender::new(version),
+            seen: Seen::default(),
             publishing: tokio::sync::Mutex::new(None),
             published: AtomicU64::new(0),
         }

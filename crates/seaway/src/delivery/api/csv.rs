@@ -3,15 +3,14 @@
 use super::parameters::Parameters;
 use super::rows::Page;
 use crate::problem::Problem;
+use crate::sheet::failed;
+pub(super) use crate::sheet::{Column, written};
 use axum::Json;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
-
-/// A column: its name, and where its value stands in the JSON of a row.
-pub(super) type Column = (&'static str, &'static str);
 
 /// A row that can be told as CSV.
 pub(super) trait Sheet: Serialize {
@@ -76,53 +75,6 @@ pub(super) fn listed<T: Sheet>(
 pub(super) fn sheet<T: Sheet>(rows: &[T]) -> Result<Response, Problem> {
     let rows: Result<Vec<Value>, _> = rows.iter().map(serde_json::to_value).collect();
     written(T::FILE, T::COLUMNS, rows.map_err(|error| failed(&error))?.iter())
-}
-
-fn failed(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(%error, "rows could not be written as CSV");
-    Problem::failed("the rows could not be written as CSV")
-}
-
-/// The JSON of rows as a file of CSV.
-pub(super) fn written<'a>(
-    file: &str,
-    columns: &[Column],
-    rows: impl Iterator<Item = &'a Value>,
-) -> Result<Response, Problem> {
-    let terminator = csv::Terminator::CRLF;
-    let mut sheet = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
-    let names = columns.iter().map(|(name, _)| *name);
-    sheet.write_record(names).map_err(|error| failed(&error))?;
-    for row in rows {
-        let cells = columns.iter().map(|(_, place)| cell(row.pointer(place)));
-        sheet.write_record(cells).map_err(|error| failed(&error))?;
-    }
-    let bytes = sheet.into_inner().map_err(|error| failed(error.error()))?;
-    let file = format!("attachment; filename=\"{file}.csv\"");
-    let kind = "text/csv; charset=utf-8; header=present".to_owned();
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file)], bytes).into_response())
-}
-
-/// A value in a cell: nothing where it is not known, and the parts of a list with spaces between.
-fn cell(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => harmless(text),
-        Some(Value::Array(parts)) => {
-            let parts: Vec<String> = parts.iter().map(|part| cell(Some(part))).collect();
-            harmless(&parts.join(" "))
-        }
-        Some(other) => other.to_string(),
-    }
-}
-
-/// Text from outside. Spreadsheets run what begins like a formula: an apostrophe keeps it text.
-fn harmless(text: &str) -> String {
-    let text = text.replace('\0', " ");
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text,
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! One change with all that is known of its way: its commits, reviews, builds and deployments.
 
-use super::parameters::{Names, Parameters};
+use super::parameters::Parameters;
 use super::rows::{Change, Deployment, read};
 use super::tables::{self, TELLING, Table};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::url::Names;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use seaway_core::delivery::attribution::DeploymentKind;

@@ -18,11 +18,11 @@ mod search;
 mod tables;
 mod unknown;
 
+pub(in crate::delivery) use crate::url::Names;
 pub(crate) use compare::compare;
 pub(in crate::delivery) use compare::{By, ComparedPart, Comparison, DAYS, PARTS_MAX};
 pub(crate) use journey::change;
 pub(in crate::delivery) use journey::{Effect, Journey, LOOKED_AT as DEPLOYMENTS_LOOKED_AT};
-pub(in crate::delivery) use parameters::Names;
 pub(in crate::delivery) use quality::{
     Arrivals, Finding, FindingCount, Findings, Malformed, Quality, message as finding_message,
 };

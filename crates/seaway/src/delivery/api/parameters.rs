@@ -5,10 +5,7 @@ use super::filter::FILTERS;
 use crate::app::App;
 use crate::delivery::store::After;
 use crate::problem::Problem;
-use axum::extract::{FromRequestParts, Path};
-use axum::http::request::Parts;
 use seaway_core::delivery::summary::Day;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,23 +16,6 @@ const LIMIT_MAX: i64 = 1_000;
 const SHEET_MAX: i64 = 10_000;
 /// How long a report waits for events that are to be in it.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// The names in the path of a URL.
-pub(crate) struct Names<T>(pub(in crate::delivery) T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        // No name has a zero in it, and PostgreSQL takes none.
-        let has_zero = parts.uri.path().contains("%00");
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path(names)) if !has_zero => Ok(Self(names)),
-            _ => Err(Problem::bad_request("a name in the path of the URL cannot be read")
-                .hint("write it in UTF-8, and / in it as %2F")),
-        }
-    }
-}
 
 /// The parameters of a URL: each known, and given once unless it filters or names what is compared.
 #[derive(Debug, Default, Clone)]

@@ -2,13 +2,14 @@
 
 use super::csv::{Column, Sheet, listed};
 use super::filter::{FILTERS, Told, Wanted};
-use super::parameters::{Names, Parameters};
+use super::parameters::Parameters;
 use super::rows::{Page, known_service};
 use super::tables::{TELLING, told};
 use crate::app::App;
 use crate::delivery::projector::{ORGANIZATION, Parts, merge, scope_of_group, scope_of_service};
 use crate::delivery::store::{ServiceOrder, ServiceRow, SummaryOfDay};
 use crate::problem::Problem;
+use crate::url::Names;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;

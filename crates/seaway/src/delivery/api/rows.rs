@@ -2,11 +2,12 @@
 
 use super::csv::{Column, Format, Sheet, listed, sheet};
 use super::filter::FILTERS;
-use super::parameters::{Names, Parameters};
+use super::parameters::Parameters;
 use crate::app::App;
 use crate::delivery::store::{After, Kept, ServiceRow};
 use crate::delivery::waiting::{Waiting, WaitingPage};
 use crate::problem::Problem;
+use crate::url::Names;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};

@@ -8,7 +8,6 @@ use super::latest::{changes_of, outcome};
 use super::window::Window;
 use super::{Shown, deployment_url, figures, service_url, trail_of_groups};
 use crate::app::App;
-use crate::delivery::api::parameters::Names;
 use crate::delivery::api::{Asked, OrganizationReport, Service, ServiceReport};
 use crate::delivery::page::{charts, course};
 use crate::delivery::store::After;
@@ -19,6 +18,7 @@ use crate::pages::parts::{
 use crate::pages::site::{Page, Place, escape};
 use crate::pages::words::{LINE, NAME, count, counted, estimate, moment, outside};
 use crate::problem::Problem;
+use crate::url::Names;
 use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
 use seaway_core::catalog::{Architecture, ClassFilter};
