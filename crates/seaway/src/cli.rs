@@ -5,6 +5,7 @@ use crate::backfill::Backfill;
 use crate::delivery::command::{self, Measure};
 use crate::demo::Demo;
 use crate::error::Error;
+use crate::flags::FlagVerb;
 use crate::import::Import;
 use crate::maintain::{Backup, Check, Export, Rebuild, Restore};
 use crate::serve::{self, Serve};
@@ -41,6 +42,8 @@ enum Verb {
     Rebuild(Rebuild),
     /// Say who may: make, list and revoke tokens
     Token(TokenVerb),
+    /// Feature flags: where repositories mention them
+    Flag(FlagVerb),
     /// Show it all: a server with a made-up company on it
     Demo(Demo),
 }
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Verb::Check(verb) => wait_for(verb.run()),
         Verb::Rebuild(verb) => wait_for(verb.run()),
         Verb::Token(verb) => wait_for(verb.run(now)),
+        Verb::Flag(verb) => wait_for(verb.run()),
         Verb::Demo(verb) => wait_for(verb.run(now)),
     };
     match result {

@@ -6,6 +6,7 @@ use crate::intake::backfill::What;
 use regex::Regex;
 use regex::bytes::RegexSet;
 use seaway_core::delivery::facts::repository_name;
+use seaway_core::flags::mentions::Style;
 use seaway_core::time::DAY;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -38,6 +39,18 @@ pub(crate) struct Config {
     pub(crate) github: GitHub,
     /// Who is let in.
     pub(crate) access: Access,
+    /// How repositories are searched for flags.
+    pub(crate) flag_refs: FlagRefs,
+}
+
+/// How repositories are searched for flags.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlagRefs {
+    /// Other ways in which code writes a key.
+    pub(crate) styles: Vec<Style>,
+    /// Files and folders that are passed over, as patterns of paths.
+    pub(crate) except: Vec<String>,
 }
 
 /// Who is let in.
@@ -93,6 +106,7 @@ struct File {
     mirrors: Mirrors,
     github: GitHub,
     access: Access,
+    flag_refs: FlagRefs,
 }
 
 #[derive(Deserialize)]
@@ -231,6 +245,7 @@ impl File {
             mirror_catalogued: self.mirrors.catalogued,
             github: self.github,
             access: self.access,
+            flag_refs: self.flag_refs,
         })
     }
 

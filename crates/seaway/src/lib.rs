@@ -31,6 +31,7 @@ mod problem;
 mod progress;
 mod refusals;
 mod remote;
+mod repositories;
 mod router;
 mod serve;
 mod sheet;

@@ -13,6 +13,7 @@ use crate::git::store::Commits;
 use crate::git::{Repository, read, sizes, watch_interrupts};
 use crate::pages::words;
 use crate::progress::{Line, State};
+use crate::repositories;
 use clap::{Args, ValueEnum};
 use seaway_core::delivery::history::{CommitIndex, Marks};
 use seaway_core::delivery::measured::{Measured, Question, Size, Status};
@@ -21,7 +22,7 @@ use seaway_core::delivery::work::Plausible;
 use seaway_core::paths::Globs;
 use seaway_core::time::{DAY, Time};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -120,7 +121,7 @@ pub(crate) fn run(arguments: &Measure, now: i64) -> Result<(), Error> {
     let course = Course { commits: Arc::default(), interrupted: watch_interrupts() };
 
     let home = cache::home();
-    let repository = open(&arguments.repository, home.as_deref(), &course)?;
+    let repository = repositories::open(&arguments.repository, home.as_deref(), &course)?;
     let mut cache = home
         .filter(|_| !arguments.no_cache)
         .map(|home| Cache::of(&home, &repository, &config.patterns_text));
@@ -343,21 +344,6 @@ fn measure_sizes(
         warn(cache.keep_sizes(commits, &kept, &new));
     }
     Ok(all)
-}
-
-/// Opens a repository, after cloning it if it is named by a URL.
-fn open(name: &str, home: Option<&Path>, course: &Course) -> Result<Repository, Error> {
-    if !clone::is_url(name) {
-        return Ok(Repository::open(Path::new(name))?);
-    }
-    let Some(home) = home else {
-        return Err(Error::input("there is no folder to clone into", "set SEAWAY_CACHE or HOME"));
-    };
-    let clones = home.join("clones");
-    std::fs::create_dir_all(&clones).map_err(|error| files::failed(&clones, &error))?;
-    let folder = clones.join(cache::fingerprint(clone::without_credentials(name)) + ".git");
-    clone::clone_or_update(name, &folder, course.interrupted)?;
-    Ok(Repository::open(&folder)?)
 }
 
 /// A cache that cannot be written costs time the next time, and the report nothing.

@@ -8,10 +8,12 @@
 //! (`registry`, `snapshot`): evaluation reads that, and nothing else.
 
 pub(crate) mod api;
+mod command;
 mod definition;
 mod edit;
 mod follow;
 mod import;
+mod refs;
 mod registry;
 mod revision;
 mod seen;
@@ -21,5 +23,6 @@ mod store;
 mod tests;
 mod timeless;
 
+pub(crate) use command::FlagVerb;
 pub(crate) use registry::Flags;
 pub(crate) use store::Store;

@@ -9,6 +9,7 @@
 //! - `-diff`, `binary` and `diff=…` in `.gitattributes` are not looked at.
 
 mod lines;
+pub(crate) mod mentions;
 mod objects;
 mod renames;
 mod trees;
@@ -92,7 +93,7 @@ fn spread<T, Work>(
     worker: impl Fn() -> Work + Sync,
 ) -> Result<Vec<Option<T>>, Interrupted>
 where
-    T: Copy + Send,
+    T: Clone + Send,
     Work: FnMut(&Pair) -> Option<T>,
 {
     // A short list is shared out evenly, too.

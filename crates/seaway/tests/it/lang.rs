@@ -295,7 +295,12 @@ impl Seaway {
     }
 
     /// `seaway measure` of a path, with the home and the cache of a repository.
-    pub(crate) fn measure_path(mut self, repo: &Repo, path: &Path) -> Self {
+    pub(crate) fn measure_path(self, repo: &Repo, path: &Path) -> Self {
+        self.verb(repo, &["measure"]).args([path])
+    }
+
+    /// Some verb, with the home and the cache of a repository.
+    pub(crate) fn verb(mut self, repo: &Repo, words: &[&str]) -> Self {
         let home = repo.home.path();
         self.command
             .current_dir(home)
@@ -304,8 +309,7 @@ impl Seaway {
             .env("XDG_CACHE_HOME", home.join("cache"))
             .env("XDG_CONFIG_HOME", home.join("config"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .arg("measure")
-            .arg(path);
+            .args(words);
         self
     }
 

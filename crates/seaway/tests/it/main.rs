@@ -23,6 +23,7 @@ mod compare_shares;
 mod demo;
 mod filling;
 mod filters;
+mod flag_refs;
 mod forge;
 mod govuk;
 mod interrupt;

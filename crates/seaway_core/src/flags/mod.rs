@@ -18,6 +18,7 @@ mod evaluation;
 mod flag;
 mod fractional;
 mod json;
+pub mod mentions;
 pub mod moves;
 mod node;
 mod operators;

@@ -130,6 +130,38 @@ pub(super) fn paths(
     (walked == Walked::ToTheEnd).then_some(paths)
 }
 
+/// A file that differs: its path, as it was and as it is.
+pub(super) type File = (Vec<u8>, Option<Entry>, Option<Entry>);
+
+/// All files that differ, with their paths, but those that `except` matches, and those in folders
+/// that it matches.
+pub(super) fn files(
+    objects: &mut Objects,
+    before: Option<ObjectId>,
+    after: ObjectId,
+    except: &Globs,
+) -> Option<Vec<File>> {
+    let (mut path, mut lengths) = (Vec::new(), Vec::new());
+    let mut files: Vec<File> = Vec::new();
+    walk(objects, before, Some(after), 0, &mut |depth, difference| {
+        lengths.truncate(depth);
+        path.truncate(lengths.last().copied().unwrap_or(0));
+        path.extend_from_slice(difference.name());
+        if except.matches(&path) {
+            return Step::Next;
+        }
+        if difference.is_folder() {
+            path.push(b'/');
+            lengths.push(path.len());
+            return Step::Enter;
+        }
+        let [old, new] = [difference.old, difference.new].map(|it| it.map(RawEntry::to_entry));
+        files.push((path.clone(), old, new));
+        Step::Next
+    })?;
+    Some(files)
+}
+
 /// What to do after a difference.
 enum Step {
     /// Go on, into the folder.
