@@ -247,6 +247,10 @@ fn clocks_that_jump_advance_nothing() {
     // A clock of a server that jumps ahead for a moment, with data until now.
     let ahead = decide(&plan, &state, &seen(9_000, at(HOUR)), at(300 * DAY), 1);
     assert_eq!(ahead.action, Action::Hold, "{ahead:?}");
+    // The step lasts to the newest exposure: what is between it and now may be nothing but a jump.
+    let newest = at(DAY - 1800);
+    let jumped = decide(&plan, &state, &seen(9_000, newest), at(DAY + 600), 1);
+    assert_eq!(jumped.causes, [Cause::TooEarly { seconds_left: 1800 }]);
     // Exposures that say they are of the future say no more than that they came.
     let future = decide(&plan, &state, &seen(9_000, at(300 * DAY)), at(HOUR), 1);
     assert_eq!(future.causes, [Cause::TooEarly { seconds_left: 23 * 3600 }]);

@@ -57,6 +57,16 @@ fn a_plan_survives_being_written() {
 }
 
 #[test]
+fn the_plan_of_the_documentation_is_one() {
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ramps.md"));
+    let example = text.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let plan = plan(example);
+    assert_eq!((plan.steps().len(), plan.guardrails().len()), (6, 2));
+    let definition = flag(r#""defaultVariant":"off""#);
+    assert!(Ramp::new(&around(), "f", &definition, plan).is_ok());
+}
+
+#[test]
 fn what_is_wrong_has_a_place_and_a_reason() {
     let steps = r#""steps":[{"percent":1,"hold_seconds":1,"least_exposures":1}]"#;
     let of = |members: &str| format!(r#"{{"variant":"on","base":"off",{members}}}"#);
