@@ -11,6 +11,8 @@ use crate::time::Time;
 
 const NOW: Time = Time(1_790_000_000);
 const BYTES_MAX: usize = 1 << 20;
+const DOCUMENTATION: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ramps.md"));
 
 fn plan(text: &str) -> Plan {
     Plan::parse(text).unwrap_or_else(|problems| panic!("{problems:?}"))

@@ -1,6 +1,6 @@
 //! What is a plan and what is not.
 
-use super::{around, flag, plan, unit};
+use super::{DOCUMENTATION, around, flag, plan, unit};
 use crate::flags::ramp::{Audience, GuardrailKind, Plan, Ramp, Reach, Share, State};
 use crate::flags::{FlagSet, Json, Members};
 use proptest::prelude::*;
@@ -58,8 +58,7 @@ fn a_plan_survives_being_written() {
 
 #[test]
 fn the_plan_of_the_documentation_is_one() {
-    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ramps.md"));
-    let example = text.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let example = DOCUMENTATION.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let plan = plan(example);
     assert_eq!((plan.steps().len(), plan.guardrails().len()), (6, 2));
     let definition = flag(r#""defaultVariant":"off""#);

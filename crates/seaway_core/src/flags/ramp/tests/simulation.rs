@@ -1,9 +1,10 @@
 //! Whole ramps, from their first exposure to their end, by chance that follows from a seed.
 //!
 //! Units come one after the other; each that is compared is in the treatment or the control by a
-//! fair coin, errs or does not, and the ramp is looked at after every exposure and every error.
+//! fair coin, errs or does not, and the ramp is looked at after every exposure and every error. The
+//! figures that come out are those of the documentation.
 
-use super::{NOW, around, flag, plan};
+use super::{DOCUMENTATION, NOW, around, flag, plan};
 use crate::flags::ramp::{
     Action, Audience, Band, Cause, Observation, Outcomes, Phase, Plan, Ramp, Reach, Share, State,
     decide,
@@ -99,6 +100,12 @@ fn simulate(plan: &Plan, seed: u64, control: f64, treatment: f64) -> End {
     end
 }
 
+/// Asserts that the documentation says so.
+#[track_caller]
+fn quoted(figures: &str) {
+    assert!(DOCUMENTATION.contains(figures), "the documentation does not say: {figures}");
+}
+
 fn median(mut of: Vec<u64>) -> u64 {
     of.sort_unstable();
     of[of.len() / 2]
@@ -120,7 +127,10 @@ fn without_harm_fewer_than_alpha_of_2000_ramps_roll_back() {
     let rolled_back = ends.iter().filter(|end| end.rolled_back).count();
     let held = ends.iter().filter(|end| end.held > 0).count();
     let errors = median(ends.iter().map(|end| end.errors).collect());
-    println!("no harm: {rolled_back} of 2,000 rolled back, {held} held, median {errors} errors");
+    let part = rolled_back as f64 / 20.0;
+    quoted(&format!("| 1 % and 1 % | 2,000 | {rolled_back} ({part:.1} %) | | | | |"));
+    // 12,000 exposures at 1 %: the chance to look bad was there.
+    assert_eq!(errors, 120);
     assert!(ends.iter().all(|end| end.rolled_back != end.complete));
     assert!((rolled_back as f64) < 0.05 * 2_000.0, "{rolled_back}");
     // Not because it sees nothing: some chance is left to a harmless variant to look bad.
@@ -139,10 +149,12 @@ fn harm_is_back_at_zero_soon() {
         let mean = ends.iter().map(|end| end.errors as f64).sum::<f64>() / 500.0;
         let back = ends.iter().filter(|end| end.rolled_back).count();
         let bound = information_bound(plan.alpha(), treatment / (control + treatment));
-        println!(
-            "{control} to {treatment}: median {exposures} exposures, {errors} errors; mean {mean:.1} \
-             errors, bound {bound:.1}; {back} of 500 rolled back"
-        );
+        let [control, treatment] = [control, treatment].map(|rate| (rate * 100.0).round());
+        let exposures_said = format!("{},{:03}", exposures / 1000, exposures % 1000);
+        quoted(&format!(
+            "| {control} % and {treatment} % | 500 | {back} | {} | {errors} | {mean:.1} | {bound:.1} |",
+            exposures_said.trim_start_matches("0,")
+        ));
         assert!(exposures <= exposures_max, "{exposures}");
         // The others were complete before their harm was sure.
         assert!(back >= 475, "{back}");
@@ -155,6 +167,7 @@ fn harm_is_back_at_zero_soon() {
 #[test]
 fn without_harm_no_number_of_looks_makes_alpha_larger() {
     let mut known: HashMap<(u64, u64), f64> = HashMap::new();
+    let mut counts = Vec::new();
     for guardrails in [1_u32, 4] {
         let alpha = 0.05 / f64::from(guardrails);
         let mut chance = Chance(u64::from(guardrails));
@@ -176,9 +189,10 @@ fn without_harm_no_number_of_looks_makes_alpha_larger() {
             });
             rolled_back += u32::from(crossed);
         }
-        println!("{guardrails} guardrails, 1,000 errors each: {rolled_back} of 2,000 rolled back");
         assert!(rolled_back < 100, "{rolled_back}");
+        counts.push(rolled_back);
     }
+    quoted(&format!("{} and {} of 2,000", counts[0], counts[1]));
 }
 
 /// Units by name, their places by the hash, their variants by the evaluator: some err far more
@@ -204,9 +218,6 @@ fn named_units_are_compared_fairly() {
             }
         }
     }
-    println!(
-        "named units: {treatment} and {control} errors without harm, {rolled_back:?} of 60 back"
-    );
     let (all, apart) = ((treatment + control) as f64, treatment.abs_diff(control) as f64);
     // Four standard deviations of a fair coin.
     assert!(all > 2_000.0 && apart < 4.0 * all.sqrt(), "{treatment} {control}");
