@@ -33,7 +33,7 @@ impl Bucketing {
     /// The hash of a unit that is known by its targeting key.
     pub(super) fn of_unit(self, flag: &str, targeting_key: &str) -> Option<u32> {
         match self {
-            Self::V2 => Some(hash(flag.as_bytes().chain(targeting_key.as_bytes()))),
+            Self::V2 => Some(position(flag, targeting_key)),
             Self::V3 if targeting_key.is_empty() => None,
             Self::V3 => {
                 let mut bytes = Vec::new();
@@ -44,6 +44,18 @@ impl Bucketing {
             }
         }
     }
+}
+
+/// Where a unit falls for a flag, on the circle of 2³² positions that `fractional` cuts by its
+/// weights, if that is by the targeting key in the default version: `murmur3_32(flag ‖ unit)`.
+pub fn position(flag: &str, targeting_key: &str) -> u32 {
+    hash(flag.as_bytes().chain(targeting_key.as_bytes()))
+}
+
+/// The first position that is beyond the first `weight` of `total` parts of all 2³²: those before
+/// it are of a variant that comes first and has this weight. `total` is at least 1.
+pub fn edge(weight: u32, total: u32) -> u64 {
+    (u64::from(weight.min(total)) << 32).div_ceil(u64::from(total.max(1)))
 }
 
 /// Murmur3 for 32 bits, seed 0.

@@ -33,7 +33,7 @@ mod tests;
 mod value;
 mod version;
 
-pub use bucket::Bucketing;
+pub use bucket::{Bucketing, edge, position};
 pub use context::Context;
 pub use evaluation::{ErrorCode, Evaluation, Kind, Reason};
 pub use flag::Flag;

@@ -1,7 +1,7 @@
 //! Who falls where, against a second implementation and against numbers that others computed.
 
 use super::{NOW, context, set};
-use crate::flags::{Context, FlagSet, Json, Members};
+use crate::flags::{Context, FlagSet, Json, Members, edge, position};
 use proptest::prelude::*;
 
 /// Murmur3 for 32 bits, seed 0, byte by byte.
@@ -57,6 +57,18 @@ fn variant(set: &FlagSet, key: &str, context: &Context) -> Option<usize> {
 }
 
 proptest! {
+    #[test]
+    fn a_unit_is_before_the_edge_of_the_variant_that_it_gets(
+        name in "\\PC{1,20}",
+        weight in 0_u32..=1_000_000,
+        rest in 1_u32..=1_000_000,
+    ) {
+        let set = shares("flag", "", &[weight, rest]);
+        let is_first = u64::from(position("flag", &name)) < edge(weight, weight + rest);
+        prop_assert_eq!(position("flag", &name), murmur(format!("flag{name}").as_bytes()));
+        prop_assert_eq!(variant(&set, "flag", &unit(&name)), Some(usize::from(!is_first)));
+    }
+
     #[test]
     fn a_naive_second_implementation_agrees(
         key in "\\PC{1,12}",
