@@ -8,7 +8,7 @@ use crate::delivery::projector::{Progress, Projector, Settings};
 use crate::delivery::site::Live;
 use crate::delivery::store::Store;
 use crate::error::Error;
-use crate::flags::{Flags, Store as FlagStore};
+use crate::flags::{Exposures, Flags, Store as FlagStore};
 use crate::ledger::{Database, Databases, Event, Ledger, Limits, Outcome, Place, Refusal};
 use crate::serve::connections_max;
 use clap::Args;
@@ -138,6 +138,12 @@ impl Opened {
         Ok(Arc::new(Flags::start(store, self.ledger.clone(), clock).await?))
     }
 
+    /// Exposures of flags.
+    pub(crate) async fn exposures(&self, clock: Clock) -> Result<Exposures, Error> {
+        let Databases { log, views } = self.databases.clone();
+        Exposures::start(self.ledger.clone(), log, views, clock).await
+    }
+
     /// What reads the views.
     pub(crate) fn store(&self) -> Store {
         Store::new(self.databases.views.clone())
@@ -210,6 +216,8 @@ pub(crate) struct App {
     pub(crate) flags: Arc<Flags>,
     /// Where open pages hear that the views have moved.
     pub(crate) live: Live,
+    /// Who saw which variants of flags, and what came of it.
+    pub(crate) exposures: Exposures,
 }
 
 impl App {
@@ -219,7 +227,7 @@ impl App {
         progress: watch::Receiver<Progress>,
         catalog: watch::Receiver<Arc<catalog::State>>,
         (secrets, access): (Secrets, Access),
-        flags: Arc<Flags>,
+        (flags, exposures): (Arc<Flags>, Exposures),
         clock: Clock,
     ) -> Self {
         Self {
@@ -238,6 +246,7 @@ impl App {
             catalog,
             refusals: crate::refusals::Refusals::default(),
             metrics: crate::delivery::metrics::Kept::default(),
+            exposures,
         }
     }
 }

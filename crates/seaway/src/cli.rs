@@ -69,7 +69,7 @@ pub fn run() -> ExitCode {
         Verb::Backup(verb) => wait_for(verb.run()),
         Verb::Restore(verb) => wait_for(verb.run()),
         Verb::Check(verb) => wait_for(verb.run()),
-        Verb::Rebuild(verb) => wait_for(verb.run()),
+        Verb::Rebuild(verb) => wait_for(verb.run(now)),
         Verb::Token(verb) => wait_for(verb.run(now)),
         Verb::Flag(verb) => wait_for(verb.run()),
         Verb::Demo(verb) => wait_for(verb.run(now)),

@@ -1,6 +1,6 @@
 //! Verbs that open the data themselves: `export`, `backup`, `restore`, `check` and `rebuild`.
 
-use crate::app::{Opened, PlaceArguments};
+use crate::app::{Clock, Opened, PlaceArguments};
 use crate::error::Error;
 use crate::ledger;
 use crate::progress::{Line, State};
@@ -172,7 +172,7 @@ impl Check {
 
 impl Rebuild {
     /// Computes all views anew from the log.
-    pub(crate) async fn run(&self) -> Result<(), Error> {
+    pub(crate) async fn run(&self, clock: Clock) -> Result<(), Error> {
         let config = self.place.config()?;
         let opened = Opened::at(&self.place.place()).await?;
         let total = opened.ledger.len().await?;
@@ -180,6 +180,10 @@ impl Rebuild {
         let counter = Counter::default();
         let line = counter.draw("reading events", Some(total));
         let rebuilt = projector.rebuild(counter.setter()).await;
+        let rebuilt = match rebuilt {
+            Ok(()) => opened.exposures(clock).await?.rebuild().await,
+            failed => failed,
+        };
         drop(line);
         drop(projector);
         opened.close().await;

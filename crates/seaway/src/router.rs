@@ -24,6 +24,9 @@ const PATH_CHARS: usize = 200;
 pub(crate) fn router(app: Arc<App>) -> Router {
     let taking_in = Routes::of(&app, Face::Program)
         .route("/events", editor(post(intake::api::events)))
+        .route("/api/v1/exposures", editor(post(flags::send_exposures)))
+        .route("/api/v1/outcomes", editor(post(flags::send_outcomes)))
+        .route("/v1/logs", editor(post(flags::logs)))
         .route("/webhooks/github", proven(Proof::GitHub, post(intake::api::github)))
         .route("/webhooks/gitlab", proven(Proof::GitLab, post(intake::api::gitlab)));
     let taking_in = refusals::counted(&app, decompressing(taking_in.done()));
@@ -44,6 +47,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/waiting", viewer(get(delivery::api::waiting)))
         .route("/compare", viewer(get(delivery::api::compare)))
         .route("/search", viewer(get(delivery::api::search)))
+        .route("/flags/{environment}/{key}/exposures", viewer(get(flags::exposures)))
         .route("/quality", viewer(get(delivery::api::quality)))
         .route("/quality/findings", viewer(get(delivery::api::findings)))
         .route("/quality/malformed", viewer(get(delivery::api::malformed)))

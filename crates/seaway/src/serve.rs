@@ -107,6 +107,7 @@ pub(crate) async fn run(
     let asks = access.asks();
     let flags = opened.flags(clock).await?;
     let projector = opened.projector(&config).await?;
+    let exposures = opened.exposures(clock).await?;
     let watcher = watcher(sources, opened.ledger.clone(), projector.progress(), clock);
     let app = Arc::new(App::new(
         &opened,
@@ -114,7 +115,7 @@ pub(crate) async fn run(
         projector.progress(),
         watcher.state(),
         (Secrets::of_environment(), access),
-        Arc::clone(&flags),
+        (Arc::clone(&flags), exposures.clone()),
         clock,
     ));
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
@@ -146,6 +147,7 @@ pub(crate) async fn run(
     let mirroring = tokio::spawn(mirrors.follow(stopped.clone()));
     let following = tokio::spawn(projector.follow(stopped.clone()));
     let flagging = tokio::spawn(flags.follow(stopped.clone()));
+    let counting = tokio::spawn(exposures.follow(stopped.clone()));
     let watching = tokio::spawn(watcher.follow(stopped));
     // Whoever started the server may wait for this line.
     let mut out = anstream::stdout();
@@ -159,7 +161,7 @@ pub(crate) async fn run(
     }
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);
-    let _ = tokio::join!(watching, filling, mirroring, flagging);
+    let _ = tokio::join!(watching, filling, mirroring, flagging, counting);
     let _ = following.await;
     opened.close().await;
     served
