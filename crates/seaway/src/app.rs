@@ -214,6 +214,8 @@ pub(crate) struct App {
     pub(crate) metrics: crate::delivery::metrics::Kept,
     /// All flags.
     pub(crate) flags: Arc<Flags>,
+    /// The environment whose flags are evaluated where none is named.
+    pub(crate) default_environment: String,
     /// Where open pages hear that the views have moved.
     pub(crate) live: Live,
     /// Who saw which variants of flags, and what came of it.
@@ -239,9 +241,11 @@ impl App {
             clock,
             days: Arc::new(Days::new(config.time_zone.clone())),
             incident_window_seconds: config.incident_window_seconds,
-            // The other connections are for what is asked and what comes in.
-            live: Live::start(progress.clone(), connections_max() / 3 * 2),
+            // Half of the connections are for those who listen to flags, and the others for what is
+            // asked and what comes in.
+            live: Live::start(progress.clone(), connections_max() / 4),
             flags,
+            default_environment: config.default_environment.clone(),
             progress,
             catalog,
             refusals: crate::refusals::Refusals::default(),

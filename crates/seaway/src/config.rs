@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) mirror_catalogued: bool,
     /// What is filled from GitHub on a schedule.
     pub(crate) github: GitHub,
+    /// The environment whose flags are evaluated where neither a token nor a header names one.
+    pub(crate) default_environment: String,
     /// Who is let in.
     pub(crate) access: Access,
     /// How repositories are searched for flags.
@@ -105,8 +107,15 @@ struct File {
     repositories: BTreeMap<String, String>,
     mirrors: Mirrors,
     github: GitHub,
+    flags: Flags,
     access: Access,
     flag_refs: FlagRefs,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flags {
+    default_environment: String,
 }
 
 #[derive(Deserialize)]
@@ -206,6 +215,8 @@ impl File {
     fn check(self) -> Result<Config, Error> {
         self.check_github()?;
         self.check_access()?;
+        crate::environment::check(&self.flags.default_environment)
+            .map_err(|why| Error::input(format!("flags.default_environment: {why}"), HINT))?;
         let pattern = |key: &str, error: regex::Error| {
             Error::input(format!("a pattern of `{key}` cannot be used: {error}"), HINT)
         };
@@ -244,6 +255,7 @@ impl File {
                 .collect(),
             mirror_catalogued: self.mirrors.catalogued,
             github: self.github,
+            default_environment: self.flags.default_environment,
             access: self.access,
             flag_refs: self.flag_refs,
         })

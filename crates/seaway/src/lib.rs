@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod delivery;
 mod demo;
+mod environment;
 mod error;
 mod files;
 #[allow(dead_code, reason = "its faces come next")]

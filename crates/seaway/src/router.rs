@@ -1,6 +1,6 @@
 //! Every URL on one page, with who may use it.
 
-use crate::access::{Face, Proof, Routes, admin, badge, editor, open, proven, viewer};
+use crate::access::{Face, Proof, Routes, admin, badge, editor, evaluator, open, proven, viewer};
 use crate::app::App;
 use crate::pages::{assets, site};
 use crate::problem::Problem;
@@ -98,6 +98,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/badge/organization.svg", badge(get(delivery::site::badge::organization)))
         .route("/badge/groups/{file}", badge(get(delivery::site::badge::group)))
         .route("/badge/services/{file}", badge(get(delivery::site::badge::service)));
+    // These have nothing before them that they can do without: they are asked more often than all others.
+    let evaluation = Routes::of(&app, Face::Program)
+        .route("/ofrep/v1/evaluate/flags", evaluator(post(flags::ofrep::bulk)))
+        .route("/ofrep/v1/evaluate/flags/{*key}", evaluator(post(flags::ofrep::single)))
+        .route("/ofrep/v1/events", evaluator(get(flags::ofrep::events)))
+        .route("/flagd/{file}", evaluator(get(flags::definitions)));
     let machinery = Routes::of(&app, Face::Program)
         .route("/assets/{file}", open(get(assets::asset)))
         .route("/metrics", viewer(get(delivery::metrics::metrics)))
@@ -113,7 +119,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(|uri: Uri| async move {
             Problem::method_not_allowed(format!("{} does not take this method", uri.path()))
         });
-    guarded(all).with_state(app)
+    guarded(all).merge(lean(evaluation.done())).with_state(app)
+}
+
+/// Routes of evaluation: browsers ask first whether they may ask.
+fn lean(routes: Router<Arc<App>>) -> Router<Arc<App>> {
+    routes
+        .method_not_allowed_fallback(flags::ofrep::other_method)
+        .layer(CatchPanicLayer::custom(|_| Problem::fault().into_response()))
 }
 
 /// Answers what is at no URL: with a page if a person asks.

@@ -30,7 +30,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tower::ServiceExt;
 
 /// Connections that are served at once, at most; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 2_000;
+const CONNECTIONS_MAX: usize = 30_000;
 /// How long the head of a request may take to arrive.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long requests may take to end once the server is told to stop.
@@ -146,6 +146,10 @@ pub(crate) async fn run(
         tokio::task::spawn_blocking(move || runtime.block_on(schedule.follow(stop_filling)));
     let mirroring = tokio::spawn(mirrors.follow(stopped.clone()));
     let following = tokio::spawn(projector.follow(stopped.clone()));
+    let (telling, evaluating) = (Arc::clone(&flags), Arc::clone(&app));
+    let (stop_telling, stop_evaluating) = (stopped.clone(), stopped.clone());
+    let telling = tokio::spawn(async move { telling.tell(stop_telling).await });
+    let evaluating = tokio::spawn(async move { evaluating.access.follow(stop_evaluating).await });
     let flagging = tokio::spawn(flags.follow(stopped.clone()));
     let counting = tokio::spawn(exposures.follow(stopped.clone()));
     let watching = tokio::spawn(watcher.follow(stopped));
@@ -161,7 +165,7 @@ pub(crate) async fn run(
     }
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);
-    let _ = tokio::join!(watching, filling, mirroring, flagging, counting);
+    let _ = tokio::join!(watching, filling, mirroring, flagging, counting, telling, evaluating);
     let _ = following.await;
     opened.close().await;
     served
@@ -253,6 +257,7 @@ async fn serve(
     }
     drop(listener);
     app.live.stop();
+    app.flags.end_streams();
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(STOP_TIME_MAX) => {

@@ -3,7 +3,7 @@
 use super::Role;
 use super::token::Token;
 use crate::author::Author;
-use crate::ledger::{AUDIT_KIND, Event, Recorded};
+use crate::ledger::{AUDIT_KIND, Event, FLAG_KIND, Recorded};
 use seaway_core::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,8 +79,32 @@ struct Subject {
     id: String,
     name: String,
     role: Role,
+    /// The environment whose flags it evaluates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
     /// RFC 3339.
     expires_at: Value,
+}
+
+/// Which flag it was done to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Flag {
+    environment: String,
+    key: String,
+    /// The revision that was made.
+    revision: u64,
+    /// Why, in the words of who did it.
+    reason: String,
+}
+
+/// A revision of a flag, as far as it tells what was done.
+#[derive(Deserialize)]
+struct FlagData {
+    action: String,
+    by: Author,
+    from: String,
+    #[serde(flatten)]
+    flag: Flag,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +140,7 @@ impl Deed<'_> {
                 id: token.id.clone(),
                 name: token.name.clone(),
                 role: token.role,
+                environment: token.environment.clone(),
                 expires_at: serde_json::to_value(Time(token.expires_at.div_euclid(1_000_000)))?,
             })
         };
@@ -143,23 +168,33 @@ impl Deed<'_> {
 pub(crate) struct Entry {
     /// The place of the event on the log.
     position: i64,
-    /// The id of the event; its source is `seaway/access`.
+    /// The id of the event; its source is `seaway/access` or `seaway/flags`.
     id: String,
     at: Time,
-    #[serde(flatten)]
-    data: Data,
+    /// What was done; of a flag with `flag-` before it.
+    action: String,
+    by: Author,
+    /// The address that it came from, or `command line`; empty for what Seaway does by itself.
+    from: String,
+    token: Option<Subject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag: Option<Flag>,
 }
 
 impl Entry {
     /// The deed that an event keeps; `None` if it cannot be read.
     pub(crate) fn of(recorded: &Recorded) -> Option<Self> {
         let Recorded { position, received_at, event } = recorded;
-        Some(Self {
-            position: *position,
-            id: event.id.clone(),
-            at: Time(event.time.unwrap_or(*received_at).div_euclid(1_000_000)),
-            data: serde_json::from_slice(&event.data).ok()?,
-        })
+        let (position, id) = (*position, event.id.clone());
+        let at = Time(event.time.unwrap_or(*received_at).div_euclid(1_000_000));
+        if event.kind == FLAG_KIND {
+            let FlagData { action, by, from, flag } = serde_json::from_slice(&event.data).ok()?;
+            let (action, flag) = (format!("flag-{action}"), Some(flag));
+            return Some(Self { position, id, at, action, by, from, token: None, flag });
+        }
+        let Data { action, by, from, token } = serde_json::from_slice(&event.data).ok()?;
+        let (action, by) = (action.name().to_owned(), (&by).into());
+        Some(Self { position, id, at, action, by, from, token, flag: None })
     }
 }
 
@@ -173,6 +208,7 @@ mod tests {
             id: "0a".to_owned(),
             name: "\"<b>".to_owned(),
             role: Role::Editor,
+            environment: None,
             created_at: 0,
             created_by: LOCAL.to_owned(),
             expires_at: 1_795_435_200_000_000,

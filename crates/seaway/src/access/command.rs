@@ -51,8 +51,16 @@ struct Create {
     #[arg(long)]
     name: String,
     /// What its holder may do
-    #[arg(long, value_enum)]
-    role: Role,
+    #[arg(long, value_enum, required_unless_present_any = ["evaluate", "sync"])]
+    role: Option<Role>,
+    /// In the place of a role: it evaluates the flags of an environment and opens nothing else, so
+    /// that it may stand in a page
+    #[arg(long, value_name = "ENVIRONMENT", conflicts_with_all = ["role", "sync"])]
+    evaluate: Option<String>,
+    /// In the place of a role: it reads the definitions of the flags of an environment, too, for
+    /// programs that evaluate them by themselves
+    #[arg(long, value_name = "ENVIRONMENT", conflicts_with = "role")]
+    sync: Option<String>,
     /// When it ends: a span (12h, 90d, 1y), a day (2027-01-31) or a moment in RFC 3339
     #[arg(long, value_name = "SPAN|DAY")]
     expires: String,
@@ -118,7 +126,12 @@ impl Beside {
 
 impl Create {
     async fn run(self, clock: Clock) -> Result<(), Error> {
-        let wanted = Wanted { name: self.name, role: self.role, expires: self.expires };
+        let (role, environment) = match (self.role, self.evaluate, self.sync) {
+            (None, Some(environment), _) => (Role::Evaluate, Some(environment)),
+            (None, None, Some(environment)) => (Role::Sync, Some(environment)),
+            (role, ..) => (role.unwrap_or(Role::Viewer), None),
+        };
+        let wanted = Wanted { name: self.name, role, environment, expires: self.expires };
         let made = match self.server.remote(&self.place)? {
             Some(remote) => {
                 let wanted = serde_json::to_value(&wanted).map_err(unwritable)?;
@@ -142,7 +155,7 @@ impl Create {
         let told = format!(
             "{} ({}) is good until {}; its id is {}. It is shown this one time.",
             text(&made, "name"),
-            text(&made, "role"),
+            role_of(&made),
             text(&made, "expires_at"),
             text(&made, "id"),
         );
@@ -220,6 +233,14 @@ fn text(row: &Value, field: &str) -> String {
     row[field].as_str().map_or_else(|| "never".to_owned(), |text| clean(text, 100))
 }
 
+/// What it may do, and where if that is in one environment.
+fn role_of(row: &Value) -> String {
+    match row["environment"].as_str() {
+        Some(environment) => format!("{} {}", text(row, "role"), clean(environment, 100)),
+        None => text(row, "role"),
+    }
+}
+
 /// The tokens, a line each.
 fn table(rows: &[Value]) -> String {
     const FIELDS: [(&str, &str); 7] = [
@@ -235,7 +256,9 @@ fn table(rows: &[Value]) -> String {
         return "there are no tokens".to_owned();
     }
     let head = FIELDS.map(|(head, _)| head.to_owned());
-    let lines = rows.iter().map(|row| FIELDS.map(|(_, field)| text(row, field)));
+    let lines = rows.iter().map(|row| {
+        FIELDS.map(|(_, field)| if field == "role" { role_of(row) } else { text(row, field) })
+    });
     let lines: Vec<[String; 7]> = std::iter::once(head).chain(lines).collect();
     let widths: Vec<usize> = (0..FIELDS.len())
         .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))

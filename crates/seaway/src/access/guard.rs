@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -76,7 +76,7 @@ pub(super) async fn guard(State(gate): State<Gate>, request: Request, next: Next
     let is_for_one = gate.app.access.asks() && matches!(gate.needs, Needs::Role(_));
     let (parts, body) = request.into_parts();
     let webhook = matches!(gate.needs, Needs::Proof(_))
-        .then(|| address(&parts, gate.app.access.settings().behind_proxy));
+        .then(|| gate.access().address(&parts.headers, &parts.extensions));
     let mut response = match gate.admit(parts, body).await {
         Ok((request, Some(visitor))) => site::visited(visitor, next.run(request)).await,
         Ok((request, None)) => next.run(request).await,
@@ -139,7 +139,7 @@ impl Gate {
         mut parts: Parts,
         body: Body,
     ) -> Result<(Request, Option<Visitor>), Refused> {
-        let from = address(&parts, self.access().settings().behind_proxy);
+        let from = self.access().address(&parts.headers, &parts.extensions);
         parts.extensions.insert(From(from));
         match self.needs {
             Needs::Nothing => {
@@ -150,6 +150,8 @@ impl Gate {
                 self.check_proof(proof, &parts, from)?;
                 Ok((Request::from_parts(parts, body), None))
             }
+            // Their handlers have no guard.
+            Needs::Pass => Ok((Request::from_parts(parts, body), None)),
             Needs::Role(role) if self.access().asks() => {
                 self.admit_holder(parts, body, role, from).await
             }
@@ -195,7 +197,7 @@ impl Gate {
         body: Body,
     ) -> Result<(Request, Option<Visitor>), Refused> {
         check_local(&parts)?;
-        let from = address(&parts, self.access().settings().behind_proxy);
+        let from = self.access().address(&parts.headers, &parts.extensions);
         parts.extensions.insert(Sender { by: (&Actor::local()).into(), from });
         parts.extensions.insert(Who { by: Actor::local(), session: None });
         let is_form = self.face == Face::Page && changes(&parts);
@@ -394,11 +396,15 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
 
 /// Where a request comes from: the other end of the connection, or what the proxy there says. Each
 /// proxy adds the address that it sees at the end.
-fn address(parts: &Parts, is_behind_proxy: bool) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>();
+pub(super) fn address(
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    is_behind_proxy: bool,
+) -> IpAddr {
+    let peer = extensions.get::<Peer>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
     let told = || {
-        let last = parts.headers.get_all("x-forwarded-for").iter().next_back()?;
+        let last = headers.get_all("x-forwarded-for").iter().next_back()?;
         last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
     };
     is_behind_proxy.then(told).flatten().unwrap_or(peer)
@@ -426,7 +432,7 @@ mod tests {
 
     #[test]
     fn a_token_is_borne_alone() {
-        let token = Secret::token().unwrap();
+        let token = Secret::token(Role::Viewer).unwrap();
         let good = format!("Bearer {}", token.reveal());
         let lower = format!("bearer  {}", token.reveal());
         let of = |all: &[(&'static str, &[u8])]| bearer(&request(all).headers);
@@ -458,11 +464,11 @@ mod tests {
             ("x-forwarded-for", b"198.51.100.7, 203.0.113.5"),
             ("x-forwarded-proto", b"https"),
         ]);
-        assert_eq!(address(&asked, false).to_string(), "192.0.2.1");
-        assert_eq!(address(&asked, true).to_string(), "203.0.113.5");
+        assert_eq!(address(&asked.headers, &asked.extensions, false).to_string(), "192.0.2.1");
+        assert_eq!(address(&asked.headers, &asked.extensions, true).to_string(), "203.0.113.5");
         assert!(!is_secure(&asked.headers, false) && is_secure(&asked.headers, true));
         let strange = request(&[("x-forwarded-for", b"\xff"), ("x-forwarded-proto", b"http")]);
-        assert_eq!(address(&strange, true).to_string(), "192.0.2.1");
+        assert_eq!(address(&strange.headers, &strange.extensions, true).to_string(), "192.0.2.1");
         assert!(!is_secure(&strange.headers, true));
     }
 }

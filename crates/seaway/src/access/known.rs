@@ -1,6 +1,8 @@
 //! Who is known: tokens and sessions, looked up at most once a second each, and those who fail.
 
 use super::audit::{Action, Actor, Deed};
+use super::evaluators::Evaluators;
+use super::guard::address;
 use super::limits::{Failures, PerMinute, Rates};
 use super::manage::{Manager, Refused, public_id};
 use super::store::{Session, Store};
@@ -9,6 +11,7 @@ use crate::app::{Clock, Opened};
 use crate::config::{self, AskForTokens};
 use crate::error::Error;
 use crate::problem::Problem;
+use axum::http::{Extensions, HeaderMap};
 use seaway_core::time::HOUR;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -87,6 +90,8 @@ pub(crate) struct Access {
     settings: config::Access,
     manager: Manager,
     remembered: Mutex<HashMap<Fingerprint, Remembered>>,
+    /// Tokens that evaluate flags, all of them.
+    evaluators: Evaluators,
     wrong_tokens: Mutex<Failures>,
     wrong_sessions: Mutex<Failures>,
     webhooks: Mutex<Webhooks>,
@@ -153,11 +158,14 @@ impl Access {
                  --name NAME --role admin --expires 90d",
             ));
         }
+        let evaluators = Evaluators::default();
+        evaluators.read(&store, clock(), Instant::now().into()).await?;
         let failures = settings.failures_per_minute;
         Ok(Self {
             asks,
             manager: Manager::new(store, opened.ledger.clone(), clock),
             remembered: Mutex::default(),
+            evaluators,
             wrong_tokens: Mutex::new(Failures::at_most(failures)),
             wrong_sessions: Mutex::new(Failures::at_most(
                 failures.saturating_mul(SESSION_PATIENCE),
@@ -177,6 +185,15 @@ impl Access {
 
     pub(crate) fn settings(&self) -> &config::Access {
         &self.settings
+    }
+
+    pub(super) fn evaluators(&self) -> &Evaluators {
+        &self.evaluators
+    }
+
+    /// Where a request comes from.
+    pub(super) fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+        address(headers, extensions, self.settings.behind_proxy)
     }
 
     /// What manages tokens.
@@ -301,10 +318,14 @@ impl Access {
 
     fn note_use(&self, token: &Token, now: i64) {
         let unless_after = now - USED_EVERY;
-        if token.used_at.is_some_and(|used| used >= unless_after) {
-            return;
+        if token.used_at.is_none_or(|used| used < unless_after) {
+            self.keep_use(token.id.clone(), now, unless_after);
         }
-        let (store, id) = (self.manager.store.clone(), token.id.clone());
+    }
+
+    /// Keeps that a token was used, unless that is known to have been after another moment.
+    pub(super) fn keep_use(&self, id: String, now: i64, unless_after: i64) {
+        let store = self.manager.store.clone();
         tokio::spawn(async move {
             if let Err(error) = store.used(&id, now, unless_after).await {
                 tracing::warn!(%error, token = id, "the use of a token could not be kept");
@@ -329,6 +350,7 @@ impl Access {
     ) -> Result<Option<Token>, Refused> {
         let revoked = self.manager.revoke(id, by, Some(from)).await;
         lock(&self.remembered).retain(|_, it| it.holder.token.id != id);
+        self.evaluators.end(id);
         revoked
     }
 

@@ -5,6 +5,7 @@ use super::audit::{Action, Actor, Deed};
 use super::store::Store;
 use super::token::{Fingerprint, Secret, Token, checked_name, expiry, hex, random_hex};
 use crate::app::Clock;
+use crate::environment;
 use crate::error::Error;
 use crate::ledger::{self, Ledger, Refusal};
 use crate::problem::Problem;
@@ -23,8 +24,34 @@ const LISTED: i64 = 90 * DAY * 1_000_000;
 pub(crate) struct Wanted {
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// The environment whose flags it evaluates; for roles that do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<String>,
     /// A span, a day or a moment: see [`expiry`].
     pub(crate) expires: String,
+}
+
+impl Wanted {
+    /// The environment, if the role is for one.
+    fn environment(&self) -> Result<Option<String>, Refused> {
+        match (self.role.evaluates(), &self.environment) {
+            (true, Some(name)) => {
+                environment::check(name).map_err(Refused::Wrong)?;
+                Ok(Some(name.clone()))
+            }
+            (false, None) => Ok(None),
+            (true, None) => {
+                let what =
+                    format!("a token of the role {} is for an environment", self.role.name());
+                Err(Refused::Wrong(what))
+            }
+            (false, Some(_)) => {
+                let what =
+                    format!("a token of the role {} is for no environment", self.role.name());
+                Err(Refused::Wrong(what))
+            }
+        }
+    }
 }
 
 /// A new token, with the secret that is told this one time.
@@ -80,11 +107,12 @@ impl Manager {
         from: Option<IpAddr>,
     ) -> Result<Made, Refused> {
         let now = self.now();
-        let secret = Secret::token()?;
+        let secret = Secret::token(wanted.role)?;
         let token = Token {
             id: random_hex::<6>()?,
             name: checked_name(&wanted.name).map_err(Refused::Wrong)?,
             role: wanted.role,
+            environment: wanted.environment()?,
             created_at: now,
             created_by: by.id.clone().unwrap_or_default(),
             expires_at: expiry(&wanted.expires, now).map_err(Refused::Wrong)?,

@@ -7,6 +7,7 @@
 mod api;
 mod audit;
 mod command;
+mod evaluators;
 mod form;
 mod guard;
 mod known;
@@ -29,4 +30,6 @@ pub(crate) use page::{
     create_form, revoke_form, sign_in, sign_in_form, sign_out, tokens as tokens_page,
 };
 pub(crate) use role::Role;
-pub(crate) use routes::{Face, Proof, Routes, admin, badge, editor, open, proven, viewer};
+pub(crate) use routes::{
+    Face, Proof, Routes, admin, badge, editor, evaluator, open, proven, viewer,
+};

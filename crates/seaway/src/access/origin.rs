@@ -8,7 +8,7 @@ const NEXT_CHARS_MAX: usize = 2_000;
 
 /// Whether a host with or without its port is this machine, by a name that no name server of
 /// others can point here.
-fn is_local(host: &str) -> bool {
+pub(super) fn is_local(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((name, port)) if is_port(port) => name,

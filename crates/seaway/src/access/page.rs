@@ -225,8 +225,9 @@ pub(crate) async fn create_form(
     let Extension(form) = form.unwrap_or_default();
     let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
     let role = Role::of_name(&field("role"))
-        .ok_or_else(|| Problem::bad_request("a token has the role viewer, editor or admin"))?;
-    let wanted = Wanted { name: field("name"), role, expires: field("expires") };
+        .ok_or_else(|| Problem::bad_request("there is no such role"))?;
+    let environment = role.evaluates().then(|| field("environment").trim().to_owned());
+    let wanted = Wanted { name: field("name"), role, environment, expires: field("expires") };
     let bound = Bound::of(&app, &headers, form_cookie(&who))?;
     let made = app.access.manager().create(&wanted, who.by, Some(from)).await?;
     let shown = tokens_body(&app, &bound.proof, Some(&made)).await?;
@@ -256,8 +257,10 @@ async fn tokens_body(app: &App, proof: &str, made: Option<&Made>) -> Result<Mark
         main.frame {
             @if let Some(made) = made { (section("new", "The new token",
                 "It is shown this one time; only a hash of it is kept.", &new(made))) }
-            (section("make", "Make a token", "Viewers read reports and pages; editors send events, \
-                too; admins manage tokens, too.", &make(proof)))
+            (section("make", "Make a token", "Viewers read reports and pages; editors send events \
+                and change flags, too; admins manage tokens, too. Tokens that evaluate flags, and \
+                those that sync their definitions, are for one environment and open nothing else: \
+                the first may stand in a page.", &make(proof)))
             (section("tokens", "Tokens", "Those that ended are listed for 90 days.",
                 &rows(&all, proof, now)))
             (section("audit", "Who did what", "", &html! {
@@ -282,8 +285,12 @@ fn make(proof: &str) -> Markup {
             input type="hidden" name=(form::FIELD) value=(proof);
             label { "Name" input name="name" required maxlength=(NAME_CHARS_MAX) autocomplete="off"; }
             label { "Role" select name="role" {
-                @for role in Role::ALL { option value=(role.name()) { (role.name()) } }
+                @for role in Role::ALL {
+                    option value=(role.name()) selected[role == Role::Viewer] { (role.name()) }
+                }
             } }
+            label { "Environment, for evaluate and sync"
+                input name="environment" maxlength="63" autocomplete="off" placeholder="production"; }
             label { "Good for, or until" input name="expires" required value="90d" maxlength="40"
                 autocomplete="off" aria-describedby="ends"; }
             p.note id="ends" { "A span (12h, 90d, 1y) or a day (2027-01-31)." }
@@ -301,7 +308,8 @@ fn rows(all: &[Token], proof: &str, now: i64) -> Markup {
         let state = token.state(now);
         vec![
             outside(&token.name, NAME),
-            html! { (token.role.name()) },
+            html! { (token.role.name())
+            @if let Some(environment) = &token.environment { " in " (environment) } },
             html! { (state.name()) },
             html! { (at(Some(token.created_at))) },
             html! { (at(Some(token.expires_at))) },

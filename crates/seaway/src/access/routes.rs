@@ -40,6 +40,8 @@ pub(super) enum Needs {
     Nothing,
     Proof(Proof),
     Role(Role),
+    /// A token that evaluates, which the handlers look for: nothing else is to stand in their way.
+    Pass,
 }
 
 /// Handlers, and what whoever asks them needs.
@@ -64,6 +66,11 @@ pub(crate) fn proven(by: Proof, handlers: MethodRouter<Arc<App>>) -> Guarded {
 /// everybody.
 pub(crate) fn badge(handlers: MethodRouter<Arc<App>>) -> Guarded {
     Guarded { is_badge: true, ..viewer(handlers) }
+}
+
+/// Handlers for those who may evaluate flags; the handlers look at their tokens.
+pub(crate) fn evaluator(handlers: MethodRouter<Arc<App>>) -> Guarded {
+    Guarded { needs: Needs::Pass, is_badge: false, handlers }
 }
 
 /// Handlers for viewers and those above.
@@ -100,6 +107,10 @@ impl Routes {
         let access = &self.app.access;
         let is_public = is_badge && access.asks() && access.settings().public_badges;
         let needs = if is_public { Needs::Nothing } else { needs };
+        if needs == Needs::Pass {
+            self.router = self.router.route(path, handlers);
+            return self;
+        }
         let gate = Gate { app: Arc::clone(&self.app), needs, face: self.face };
         let handlers = handlers.route_layer(from_fn_with_state(gate, guard));
         self.router = self.router.route(path, handlers);

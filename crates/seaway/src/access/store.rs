@@ -1,16 +1,17 @@
 //! The SQL of tokens and sessions. They stand beside the log: they are not computed from events,
 //! and a backup of the log does not have them.
 
-use super::Role;
 use super::token::{Fingerprint, Token};
+use super::{Role, evaluators};
 use crate::ledger::{Database, Error, Schema, migrate};
 
 /// The tables of tokens and sessions. `hash` is the SHA-256 of what only the holder knows; moments
 /// are Unix microseconds.
 const ACCESS: Schema = Schema {
     name: "access",
-    versions: &[&[
-        "CREATE TABLE access_tokens (
+    versions: &[
+        &[
+            "CREATE TABLE access_tokens (
             id TEXT PRIMARY KEY,
             hash {bytes} NOT NULL,
             name TEXT NOT NULL,
@@ -21,22 +22,25 @@ const ACCESS: Schema = Schema {
             revoked_at BIGINT,
             used_at BIGINT
         )",
-        "CREATE UNIQUE INDEX access_tokens_hash ON access_tokens (hash)",
-        "CREATE TABLE access_sessions (
+            "CREATE UNIQUE INDEX access_tokens_hash ON access_tokens (hash)",
+            "CREATE TABLE access_sessions (
             id TEXT PRIMARY KEY,
             hash {bytes} NOT NULL,
             token TEXT NOT NULL,
             expires_at BIGINT NOT NULL
         )",
-        "CREATE UNIQUE INDEX access_sessions_hash ON access_sessions (hash)",
-        "CREATE INDEX access_sessions_token ON access_sessions (token)",
-    ]],
+            "CREATE UNIQUE INDEX access_sessions_hash ON access_sessions (hash)",
+            "CREATE INDEX access_sessions_token ON access_sessions (token)",
+        ],
+        // Tokens that evaluate flags are for one environment.
+        &["ALTER TABLE access_tokens ADD COLUMN environment TEXT"],
+    ],
 };
 
 const COLUMNS: &str = "t.id, t.name, t.role, t.created_at, t.created_by, t.expires_at, \
-                       t.revoked_at, t.used_at";
+                       t.revoked_at, t.used_at, t.environment";
 
-type Row = (String, String, String, i64, String, i64, Option<i64>, Option<i64>);
+type Row = (String, String, String, i64, String, i64, Option<i64>, Option<i64>, Option<String>);
 
 /// The session of a person who signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +87,8 @@ impl Store {
         if count < most {
             sqlx::query(
                 "INSERT INTO access_tokens \
-                 (id, hash, name, role, created_at, created_by, expires_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                 (id, hash, name, role, created_at, created_by, expires_at, environment) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(token.id.as_str())
             .bind(hash.to_vec())
@@ -93,6 +97,7 @@ impl Store {
             .bind(token.created_at)
             .bind(token.created_by.as_str())
             .bind(token.expires_at)
+            .bind(token.environment.as_deref())
             .execute(&mut *transaction)
             .await?;
         }
@@ -145,6 +150,21 @@ impl Store {
             .await?;
         transaction.commit().await?;
         self.token(id).await
+    }
+
+    /// The tokens that evaluate flags and are good at a moment.
+    pub(super) async fn evaluators(&self, now: i64) -> Result<Vec<evaluators::Row>, Error> {
+        let query = sqlx::query_as(
+            "SELECT id, hash, role, environment, expires_at, used_at FROM access_tokens \
+             WHERE role IN ('evaluate', 'sync') AND revoked_at IS NULL AND expires_at > $1",
+        );
+        type Found = (String, Vec<u8>, String, Option<String>, i64, Option<i64>);
+        let rows: Vec<Found> = query.bind(now).fetch_all(self.database.pool()).await?;
+        let row = |(id, hash, role, environment, expires_at, used_at): Found| {
+            let (role, environment) = (Role::of_name(&role)?, environment?);
+            Some(evaluators::Row { id, hash, role, environment, expires_at, used_at })
+        };
+        Ok(rows.into_iter().filter_map(row).collect())
     }
 
     /// Whether there is a token that may do everything and is good at a moment.
@@ -221,8 +241,19 @@ impl Store {
 }
 
 fn token(row: Row) -> Result<Token, Error> {
-    let (id, name, role, created_at, created_by, expires_at, revoked_at, used_at) = row;
+    let (id, name, role, created_at, created_by, expires_at, revoked_at, used_at, environment) =
+        row;
     let role = Role::of_name(&role)
         .ok_or_else(|| sqlx::Error::Decode(format!("there is no role {role}").into()))?;
-    Ok(Token { id, name, role, created_at, created_by, expires_at, revoked_at, used_at })
+    Ok(Token {
+        id,
+        name,
+        role,
+        environment,
+        created_at,
+        created_by,
+        expires_at,
+        revoked_at,
+        used_at,
+    })
 }

@@ -40,7 +40,7 @@ impl Open {
 }
 
 fn wanted(name: &str, role: Role, expires: &str) -> Wanted {
-    Wanted { name: name.to_owned(), role, expires: expires.to_owned() }
+    Wanted { name: name.to_owned(), role, environment: None, expires: expires.to_owned() }
 }
 
 /// Makes two tests of each function, one for each database.
@@ -84,7 +84,10 @@ async fn a_token_is_kept_found_used_and_revoked(place: Place) {
     assert_eq!(found, made.token);
     assert_eq!((found.name.as_str(), found.role), (evil, Role::Editor));
     assert_eq!(found.expires_at, NOW + 90 * DAY * 1_000_000);
-    assert_eq!(open.store.token_of(&Secret::token().unwrap().fingerprint()).await.unwrap(), None);
+    assert_eq!(
+        open.store.token_of(&Secret::token(Role::Admin).unwrap().fingerprint()).await.unwrap(),
+        None
+    );
 
     open.store.used(&found.id, NOW + 5, NOW - 100).await.unwrap();
     open.store.used(&found.id, NOW + 6, NOW - 100).await.unwrap();
@@ -158,7 +161,7 @@ async fn there_is_room_for_so_many_tokens(place: Place) {
     let open = Open::at(&place).await;
     let viewer = wanted("v", Role::Viewer, "1d");
     let first = open.manager.create(&viewer, Actor::local(), None).await.unwrap();
-    let hash = Secret::token().unwrap().fingerprint();
+    let hash = Secret::token(Role::Admin).unwrap().fingerprint();
     let other = super::token::Token { id: "other".to_owned(), ..first.token.clone() };
     assert!(!open.store.create(&other, &hash, 1, NOW).await.unwrap());
     // Those that ended long ago make room.

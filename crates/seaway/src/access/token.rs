@@ -9,6 +9,9 @@ use std::fmt;
 /// What a token begins with, so that people and scanners for secrets know one when they see it. As
 /// a pattern: `seaway_[0-9a-f]{64}`.
 pub(crate) const PREFIX: &str = "seaway_";
+/// What tokens begin with that evaluate flags: unlike others, they may stand in a page.
+const EVALUATE_PREFIX: &str = "seaway_evaluate_";
+const SYNC_PREFIX: &str = "seaway_sync_";
 /// Random bytes of a secret.
 const RANDOM_BYTES: usize = 32;
 /// Characters of the name of a token.
@@ -35,8 +38,20 @@ impl Secret {
     ///
     /// # Errors
     /// The operating system has no randomness to give.
-    pub(crate) fn token() -> Result<Self, getrandom::Error> {
-        Ok(Self(format!("{PREFIX}{}", random_hex::<RANDOM_BYTES>()?)))
+    pub(crate) fn token(role: Role) -> Result<Self, getrandom::Error> {
+        let prefix = match role {
+            Role::Evaluate => EVALUATE_PREFIX,
+            Role::Sync => SYNC_PREFIX,
+            Role::Viewer | Role::Editor | Role::Admin => PREFIX,
+        };
+        Ok(Self(format!("{prefix}{}", random_hex::<RANDOM_BYTES>()?)))
+    }
+
+    /// A text that looks like a token that evaluates flags.
+    pub(crate) fn of_evaluator(text: &str) -> Option<Self> {
+        let sync = || text.strip_prefix(SYNC_PREFIX);
+        let digits = text.strip_prefix(EVALUATE_PREFIX).or_else(sync)?;
+        is_random(digits).then(|| Self(text.to_owned()))
     }
 
     /// A new secret for a cookie.
@@ -94,6 +109,8 @@ pub(crate) struct Token {
     /// What people call it; from outside.
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// The environment whose flags it evaluates, if it does.
+    pub(crate) environment: Option<String>,
     #[serde(serialize_with = "moment")]
     pub(crate) created_at: i64,
     /// Who made it: the id of a token, or `local`.
@@ -226,7 +243,8 @@ mod tests {
 
     #[test]
     fn tokens_are_random_and_recognizable_and_their_fingerprint_is_sha_256() {
-        let (one, other) = (Secret::token().unwrap(), Secret::token().unwrap());
+        let (one, other) =
+            (Secret::token(Role::Admin).unwrap(), Secret::token(Role::Admin).unwrap());
         assert_ne!(one, other);
         assert_ne!(one.fingerprint(), other.fingerprint());
         assert_eq!(one.reveal().len(), PREFIX.len() + 64);
@@ -234,6 +252,17 @@ mod tests {
         assert!(!format!("{one:?}").contains(&one.reveal()[PREFIX.len()..]));
         // From `printf abc | sha256sum`.
         assert!(hex(&Secret("abc".to_owned()).fingerprint()).starts_with("ba7816bf8f01cfea"));
+    }
+
+    #[test]
+    fn tokens_that_evaluate_look_unlike_others() {
+        for role in Role::ALL {
+            let token = Secret::token(role).unwrap();
+            let text = token.reveal();
+            assert_eq!(Secret::of_token(text).is_some(), !role.evaluates(), "{text}");
+            assert_eq!(Secret::of_evaluator(text).is_some(), role.evaluates(), "{text}");
+            assert_eq!(Secret::of_evaluator(&text[1..]), None);
+        }
     }
 
     #[test]
@@ -300,6 +329,7 @@ mod tests {
             id: String::new(),
             name: String::new(),
             role: Role::Viewer,
+            environment: None,
             created_at: 0,
             created_by: String::new(),
             expires_at: 10,

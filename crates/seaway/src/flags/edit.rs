@@ -2,7 +2,7 @@
 
 use super::definition::{decide_alike, enabled};
 use super::registry::{Flags, compiled, served};
-use super::revision::{Action, Revision, check_environment, check_key, id, subject};
+use super::revision::{Action, Revision, check_key, id, subject};
 use super::snapshot::Entry;
 use crate::author::Author;
 use crate::ledger::{self, Event, Outcome, Refusal};
@@ -243,7 +243,7 @@ impl Flags {
         edit: Edit,
         next: impl Fn(Option<&Entry>) -> Result<Option<Next>, Refused>,
     ) -> Result<Arc<Entry>, Refused> {
-        check_environment(environment).map_err(Refused::Wrong)?;
+        crate::environment::check(environment).map_err(Refused::Wrong)?;
         check_key(key).map_err(Refused::Wrong)?;
         check_reason(&edit)?;
         for _ in 0..TRIES {

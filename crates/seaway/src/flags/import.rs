@@ -3,7 +3,7 @@
 use super::definition::{Object, disabled};
 use super::edit::{Edit, Next, Refused, check_reason};
 use super::registry::{FLAG_BYTES_MAX, Flags};
-use super::revision::{Action, Revision, SHARED, check_environment, check_key};
+use super::revision::{Action, Revision, SHARED, check_key};
 use super::snapshot::{Entry, Version};
 use seaway_core::flags::{FlagSet, Problem};
 use serde::Serialize;
@@ -58,7 +58,7 @@ impl Flags {
         replace: bool,
         edit: Edit,
     ) -> Result<Imported, Refused> {
-        check_environment(environment).map_err(Refused::Wrong)?;
+        crate::environment::check(environment).map_err(Refused::Wrong)?;
         check_reason(&edit)?;
         let set = FlagSet::parse(bytes, FILE_BYTES_MAX).map_err(Refused::Objections)?;
         // What has changed elsewhere counts, also where the file would change nothing here.

@@ -1,6 +1,7 @@
 //! The newest revisions of all flags, in memory: what is evaluated, and what edits begin with.
 
 use super::definition;
+use super::ofrep::{Answers, Streams, Told};
 use super::revision::{Revision, SHARED};
 use super::seen::Seen;
 use super::snapshot::{Entry, Snapshot, Version};
@@ -28,6 +29,7 @@ pub(crate) struct Flags {
     environments: RwLock<BTreeMap<Arc<str>, Arc<Environment>>>,
     /// The place on the log up to which all revisions are known.
     pub(super) position: AtomicI64,
+    pub(super) streams: Streams,
     /// Since when the log cannot be read, Unix microseconds; 0 if it can.
     pub(super) failing_since: AtomicI64,
 }
@@ -37,6 +39,8 @@ pub(crate) struct Environment {
     work: Mutex<Work>,
     snapshot: RwLock<Arc<Snapshot>>,
     versions: watch::Sender<Version>,
+    /// What those who listen are told.
+    pub(super) told: watch::Sender<Told>,
     /// Units that were seen lately.
     pub(crate) seen: Seen,
     /// When a snapshot was made last; who makes one holds it.
@@ -70,6 +74,7 @@ impl Flags {
             clock,
             environments: RwLock::default(),
             position: AtomicI64::new(0),
+            streams: Streams::default(),
             failing_since: AtomicI64::new(0),
         }
     }
@@ -97,7 +102,7 @@ impl Flags {
     }
 
     /// An environment, made where there was none.
-    fn environment_or_new(&self, name: &str) -> Arc<Environment> {
+    pub(super) fn environment_or_new(&self, name: &str) -> Arc<Environment> {
         if let Some(found) = self.environment(name) {
             return found;
         }
@@ -150,6 +155,7 @@ impl Environment {
             work: Mutex::new(work),
             snapshot: RwLock::new(Arc::new(first)),
             versions: watch::Sender::new(version),
+            told: watch::Sender::new(Told::default()),
             seen: Seen::default(),
             publishing: tokio::sync::Mutex::new(None),
             published: AtomicU64::new(0),
@@ -234,7 +240,8 @@ impl Work {
                 (None, Some(problem))
             }
         };
-        Entry { revision, position, flag, problem }
+        let answers = Answers::of(&revision.key, flag.as_deref());
+        Entry { revision, position, flag, answers, problem }
     }
 
     /// Compiles everything with what is shared now.

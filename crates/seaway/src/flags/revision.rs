@@ -1,6 +1,7 @@
 //! One revision of a flag, and the event that keeps it.
 
 use crate::author::Author;
+use crate::environment;
 use crate::ledger::{Event, FLAG_KIND};
 use seaway_core::time::Time;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,8 +17,6 @@ pub(super) const SOURCE: &str = "seaway/flags";
 pub(crate) const SHARED: &str = "$shared";
 /// The longest key of a flag, in bytes: it stands in an index of the database.
 const KEY_BYTES_MAX: usize = 1_000;
-/// The longest name of an environment.
-const ENVIRONMENT_CHARS_MAX: usize = 63;
 
 /// What was done to a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +117,7 @@ impl Revision {
     /// Why it keeps none.
     pub(super) fn of(data: &[u8]) -> Result<Self, String> {
         let revision: Self = serde_json::from_slice(data).map_err(|error| error.to_string())?;
-        check_environment(&revision.environment)?;
+        environment::check(&revision.environment)?;
         match revision.key.as_str() {
             SHARED => Ok(revision),
             key => check_key(key).map(|()| revision),
@@ -154,23 +153,6 @@ pub(super) fn parts(id: &str) -> Option<(&str, &str, u64)> {
     let (environment, rest) = id.split_once('/')?;
     let (key, revision) = rest.rsplit_once('/')?;
     Some((environment, key, revision.parse().ok()?))
-}
-
-/// Looks whether a text can be the name of an environment.
-///
-/// # Errors
-/// Why not, for people.
-pub(crate) fn check_environment(name: &str) -> Result<(), String> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_fine = name.len() <= ENVIRONMENT_CHARS_MAX
-        && name.bytes().all(|byte| plain(byte) || byte == b'-')
-        && name.bytes().next().is_some_and(plain);
-    match is_fine {
-        true => Ok(()),
-        false => Err("the name of an environment has 1 to 63 of a-z, 0-9 and -, and does not \
-             begin with -"
-            .to_owned()),
-    }
 }
 
 /// Looks whether a text can be the key of a flag.

@@ -1,11 +1,13 @@
 //! All flags of one environment as they are at one moment. What is in it never changes.
 
 use super::definition::{Object, disabled, with_key};
+use super::ofrep::Answers;
 use super::revision::Revision;
 use bytes::Bytes;
 use seaway_core::flags::{Flag, Json};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Which snapshot of an environment it is. Snapshots of the same revisions have the same tag on every
@@ -42,6 +44,8 @@ pub(crate) struct Entry {
     /// What is evaluated: that of the definition, unless the flag is off. `None` for what is no flag,
     /// or deleted, or cannot be understood by this version of the program.
     pub(crate) flag: Option<Arc<Flag>>,
+    /// What it is answered by.
+    pub(crate) answers: Answers,
     /// Why it cannot be understood.
     pub(crate) problem: Option<String>,
 }
@@ -75,8 +79,14 @@ pub(crate) struct Snapshot {
     pub(crate) shared: Option<Arc<Entry>>,
     /// The metadata of the set.
     pub(crate) metadata: Vec<(String, Json)>,
+    /// What the tag of an answer begins with.
+    pub(crate) tag: String,
+    /// Whether all flags are the same for the same context at every moment.
+    pub(crate) timeless: bool,
     exported: OnceLock<Bytes>,
     served: OnceLock<Bytes>,
+    /// How long the longest answer was.
+    room: AtomicUsize,
 }
 
 impl Snapshot {
@@ -88,8 +98,38 @@ impl Snapshot {
         shared: Option<Arc<Entry>>,
         metadata: Vec<(String, Json)>,
     ) -> Self {
-        let (exported, served) = Default::default();
-        Self { environment, version, entries, shared, metadata, exported, served }
+        let tag = format!("\"{:032x}-", version.tag);
+        let timeless = entries.iter().all(|entry| entry.answers.timeless);
+        let (exported, served, room) = Default::default();
+        Self {
+            environment,
+            version,
+            entries,
+            shared,
+            metadata,
+            tag,
+            timeless,
+            exported,
+            served,
+            room,
+        }
+    }
+
+    /// An environment without flags.
+    pub(crate) fn empty(environment: &str) -> Self {
+        Self::new(environment.into(), Version::default(), Vec::new(), None, Vec::new())
+    }
+
+    /// How much room an answer takes.
+    pub(super) fn room(&self) -> usize {
+        self.room.load(Ordering::Relaxed).max(512)
+    }
+
+    /// Keeps how much room an answer took.
+    pub(super) fn note_room(&self, bytes: usize) {
+        if bytes > self.room.load(Ordering::Relaxed) {
+            self.room.store(bytes, Ordering::Relaxed);
+        }
     }
 
     /// The flag of a key.

@@ -7,7 +7,6 @@ use crate::author::Sender;
 use crate::flags::edit::{Base, Edit, Refused};
 use crate::flags::import::{Imported, Onto};
 use crate::flags::registry::{FLAG_BYTES_MAX, compiled};
-use crate::flags::revision::check_environment;
 use crate::flags::seen::Moves;
 use crate::flags::snapshot::{Entry, Version};
 use crate::problem::{Misfit, Problem};
@@ -216,7 +215,7 @@ pub(crate) async fn preview(
     body: Body,
 ) -> Result<Response, Problem> {
     Parameters::of(query.as_deref(), &[])?;
-    check_environment(&environment).map_err(Problem::bad_request)?;
+    crate::environment::check(&environment).map_err(Problem::bad_request)?;
     crate::flags::revision::check_key(&key).map_err(Problem::bad_request)?;
     let wish = Wish::read(&app, &headers, body).await?;
     let definition = wish.definition.ok_or_else(no_definition)?;

@@ -4,7 +4,7 @@ use super::{Row, Whole, state, tag};
 use crate::app::App;
 use crate::author::Author;
 use crate::flags::edit::Refused;
-use crate::flags::revision::{Revision, check_environment};
+use crate::flags::revision::Revision;
 use crate::flags::snapshot::{Entry, Snapshot};
 use crate::problem::Problem;
 use crate::sheet::{Column, failed, written};
@@ -96,7 +96,7 @@ pub(crate) async fn list(
     };
     let environment = parameters.text("environment");
     if let Some(environment) = environment {
-        check_environment(environment).map_err(Problem::bad_request)?;
+        crate::environment::check(environment).map_err(Problem::bad_request)?;
     }
     let names = app.flags.environments();
     let names = names.iter().filter(|name| environment.is_none_or(|wanted| wanted == &***name));
