@@ -52,6 +52,13 @@ real() {
                 >"$folder/${name//\//_}"
         done < <(find "$shared/cdevents" -path '*conformance*' -name '*.json')
         ;;
+    flags)
+        [[ -d "$shared/flagd" ]] || return 0
+        for file in "$shared"/flagd/evaluator/flags/*.json; do
+            { printf '{"targetingKey":"u1","email":"ada@example.com"}\n\n' && cat "$file"; } \
+                >"$folder/${file##*/}"
+        done
+        ;;
     catalog)
         [[ -d "$shared/backstage" ]] || return 0
         cp "$shared"/backstage/*.yaml "$folder/"

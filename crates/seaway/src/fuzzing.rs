@@ -7,6 +7,7 @@
 
 pub use crate::catalog::catalog;
 pub use crate::delivery::{deployments, knowledge};
+pub use crate::flags::flags;
 pub use crate::intake::backfill::backfill;
 pub use crate::intake::fuzzing::{cloudevents, github, gitlab, import};
 
@@ -121,13 +122,14 @@ mod tests {
     type Target = (&'static str, fn(&[u8]));
 
     /// All targets; a folder of the corpora and a file of `fuzz/fuzz_targets` is named like each.
-    const TARGETS: [Target; 11] = [
+    const TARGETS: [Target; 12] = [
         ("backfill", backfill),
         ("body", body),
         ("catalog", catalog),
         ("cloudevents", cloudevents),
         ("config", config),
         ("deployments", deployments),
+        ("flags", flags),
         ("github", github),
         ("gitlab", gitlab),
         ("import", import),

@@ -14,6 +14,8 @@ mod edit;
 #[allow(dead_code, unused_imports, reason = "ramps and evaluations ask next")]
 mod exposures;
 mod follow;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod import;
 pub(crate) mod ofrep;
 mod refs;
@@ -26,6 +28,9 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod timeless;
+
+#[cfg(any(test, fuzzing))]
+pub use fuzzing::flags;
 
 pub(crate) use command::FlagVerb;
 pub(crate) use exposures::{Exposures, exposures, logs, send_exposures, send_outcomes};
