@@ -40,10 +40,10 @@ enum Verb {
     Check(Check),
     /// Compute all views anew from the log
     Rebuild(Rebuild),
+    /// Turn features on and off, on a server that runs
+    Flag(FlagVerb),
     /// Say who may: make, list and revoke tokens
     Token(TokenVerb),
-    /// Feature flags: where repositories mention them
-    Flag(FlagVerb),
     /// Show it all: a server with a made-up company on it
     Demo(Demo),
 }

@@ -6,7 +6,7 @@ use crate::ledger::{Event, write_object};
 use crate::pages::words;
 use clap::Args;
 pub(crate) use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use std::time::Duration;
@@ -20,6 +20,9 @@ const BUSY_MAX: u32 = 100;
 const FAILURES_MAX: u32 = 6;
 /// The longest wait that a server may ask for.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Places of a definition that are told.
+const PLACES_MAX: usize = 10;
 
 /// Which server is told.
 #[derive(Debug, Clone, Args)]
@@ -36,6 +39,25 @@ impl ServerArgument {
         let url = self.server.clone().or_else(named).filter(|url| !url.trim().is_empty());
         url.map(|url| Remote::of(&url)).transpose()
     }
+}
+
+/// What is asked of a server.
+pub(crate) struct Question<'q> {
+    pub(crate) method: Method,
+    /// The path, escaped.
+    pub(crate) path: &'q str,
+    pub(crate) query: &'q [(&'q str, &'q str)],
+    /// A header that says on what condition something is done.
+    pub(crate) condition: Option<(&'q str, &'q str)>,
+    /// JSON.
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+/// What a server answered.
+pub(crate) struct Reply {
+    /// Its tag.
+    pub(crate) tag: Option<String>,
+    pub(crate) body: bytes::Bytes,
 }
 
 /// A running server.
@@ -71,7 +93,7 @@ struct Rejected {
 
 impl Remote {
     /// The server at a URL. `SEAWAY_TOKEN`, if it is set, goes with each request.
-    fn of(url: &str) -> Result<Self, Error> {
+    pub(crate) fn of(url: &str) -> Result<Self, Error> {
         let wrong = || Error::input("--server is no http(s) URL", "write http://127.0.0.1:7700");
         let base = Url::parse(url.trim()).map_err(|_| wrong())?;
         if !matches!(base.scheme(), "http" | "https") {
@@ -123,9 +145,31 @@ impl Remote {
         body: Option<&serde_json::Value>,
         hint: &str,
     ) -> Result<serde_json::Value, Error> {
-        let mut request = self.http.request(method, under(&self.base, path));
+        let body = body.map(|body| body.to_string().into_bytes());
+        let question = Question { method, path, query: &[], condition: None, body };
+        let reply = self.put(question, hint).await?;
+        serde_json::from_slice(&reply.body).map_err(|_| {
+            let what = format!("{} answers what is no JSON", self.name());
+            Error::Failed { what, hint: None }
+        })
+    }
+
+    /// Asks for what is at a path, once, and tells what is answered.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses; `hint` says what to do where it is not let in.
+    pub(crate) async fn put(&self, question: Question<'_>, hint: &str) -> Result<Reply, Error> {
+        let Question { method, path, query, condition, body } = question;
+        let mut url = under(&self.base, path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self.http.request(method, url);
+        if let Some((name, value)) = condition {
+            request = request.header(name, value);
+        }
         if let Some(body) = body {
-            request = request.json(body);
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         let unreachable = |error: reqwest::Error| {
             Error::failed(
@@ -135,21 +179,18 @@ impl Remote {
         };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let text = response.bytes().await.map_err(unreachable)?;
-        let answer: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
-        match answer {
-            Some(answer) if status.is_success() => Ok(answer),
-            answer => {
-                let told = answer.as_ref().and_then(|it| it["detail"].as_str());
-                let detail = words::clean(told.unwrap_or("no JSON"), 300);
-                let what = format!("{} answers {status}: {detail}", self.name());
-                Err(match status {
-                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::input(what, hint),
-                    _ if status.is_client_error() => Error::Input { what, hint: None },
-                    _ => Error::Failed { what, hint: None },
-                })
-            }
+        let tag = response.headers().get(ETAG).and_then(|it| it.to_str().ok().map(str::to_owned));
+        let body = response.bytes().await.map_err(unreachable)?;
+        if status.is_success() {
+            return Ok(Reply { tag, body });
         }
+        let told = told(serde_json::from_slice(&body).unwrap_or_default());
+        let what = format!("{} answers {status}: {told}", self.name());
+        Err(match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::input(what, hint),
+            _ if status.is_client_error() => Error::Input { what, hint: None },
+            _ => Error::Failed { what, hint: None },
+        })
     }
 
     /// Where it is, to tell it from others: without credentials.
@@ -245,6 +286,20 @@ impl Remote {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// What a problem tells: with the places of a definition that are wrong.
+fn told(problem: serde_json::Value) -> String {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let places = problem["problems"].as_array().into_iter().flatten().take(PLACES_MAX);
+    let places: Vec<String> =
+        places.map(|it| format!("{}: {}", text(&it["place"]), text(&it["reason"]))).collect();
+    let detail = match problem["detail"].as_str() {
+        None => "no JSON",
+        Some(_) if !places.is_empty() => return words::clean(&places.join("; "), 500),
+        Some(detail) => detail,
+    };
+    words::clean(detail, 300)
 }
 
 /// The URL of a path below that of a server.

@@ -24,6 +24,8 @@ mod demo;
 mod filling;
 mod filters;
 mod flag_refs;
+mod flags_lang;
+mod flags_ofrep;
 mod forge;
 mod govuk;
 mod interrupt;

@@ -175,9 +175,9 @@ async fn listen(app: &App, parts: &Parts) -> Result<Response, Failure> {
     })?;
     let heard = parts.headers.get("last-event-id").and_then(|it| it.to_str().ok());
     let heard = heard.and_then(Version::of);
+    // In this order: what is told from now on comes after the version that is told first.
+    let told = environment.told.subscribe();
     let version = *environment.versions().borrow();
-    let mut told = environment.told.subscribe();
-    told.mark_unchanged();
     let first = match heard == Some(version) {
         // Something has to be sent, so that the client sees that it is connected.
         true => Bytes::from_static(b": nothing has changed\n\n"),
