@@ -16,7 +16,6 @@ mod demo;
 mod environment;
 mod error;
 mod files;
-#[allow(dead_code, reason = "its faces come next")]
 mod flags;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

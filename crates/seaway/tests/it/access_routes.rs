@@ -44,10 +44,11 @@ fn routes() -> Vec<Route> {
                 rest.strip_prefix("Proof::").map_or(rest, |it| it.split_once(',').unwrap().1);
             let (method, _) = rest.split_once('(').unwrap();
             assert!(
-                ["open", "proven", "badge", "viewer", "editor", "admin"].contains(&needs),
+                ["open", "proven", "badge", "evaluator", "viewer", "editor", "admin"]
+                    .contains(&needs),
                 "{route}"
             );
-            assert!(["get", "post", "delete"].contains(&method), "{route}");
+            assert!(["get", "post", "put", "delete"].contains(&method), "{route}");
             let path = format!("{prefix}{path}").replace(['{', '}'], "");
             // Unless the settings say otherwise.
             let needs = if needs == "badge" { "viewer" } else { needs };
@@ -111,6 +112,14 @@ fn every_route_asks_for_its_role() {
         }
         for wrong in ["", "x", &unknown, &expired, &revoked, session] {
             assert_eq!(status(&ask(route, &bear(wrong))), 401, "{route:?} {wrong}");
+        }
+        if route.needs == "evaluator" {
+            // Tokens of the API evaluate nothing, and neither does who has signed in.
+            let headers = good.iter().map(|token| bear(token));
+            for header in headers.chain([format!("Cookie: seaway_session={session}\r\n")]) {
+                assert_eq!(status(&ask(route, &header)), 401, "{route:?} {header}");
+            }
+            continue;
         }
         let needed = ROLES.iter().position(|role| *role == route.needs).unwrap();
         for (rank, token) in good.iter().enumerate() {

@@ -59,7 +59,17 @@ impl Cluster {
 
     /// Kills it as a power cut would, and starts it again.
     pub(crate) fn restart(&self) {
+        self.stop();
+        self.begin();
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn stop(&self) {
         self.run("pg_ctl", &self.control(&["stop", "-m", "immediate", "-w"]));
+    }
+
+    /// Starts it again.
+    pub(crate) fn begin(&self) {
         self.run("pg_ctl", &self.control(&["start", "-w"]));
     }
 
