@@ -358,7 +358,7 @@ fn two_servers_agree_and_go_on_without_the_database() {
         assert_eq!(value(server), false);
         assert_eq!(bulk(server, &[], &json!({})).status, 200);
         assert_eq!(server.get("/flagd/production.json").status, 200);
-        assert_eq!(server.get("/api/v1/flags").status, 200);
+        until(|| server.get("/api/v1/flags").json()["stale_since"].is_string());
     }
     let refused = one.post(&path("production", "a", "/on"), &[], b"");
     assert!([503, 429].contains(&refused.status), "{}", refused.body);
@@ -366,6 +366,7 @@ fn two_servers_agree_and_go_on_without_the_database() {
     cluster.begin();
     until(|| one.post(&path("production", "a", "/on"), &[], b"").status == 200);
     until(|| value(&other) == true);
+    until(|| other.get("/api/v1/flags").json()["stale_since"].is_null());
 }
 
 #[test]

@@ -58,6 +58,14 @@ struct Page<T> {
     next: Option<String>,
 }
 
+#[derive(Serialize)]
+struct FlagPage<'e> {
+    #[serde(flatten)]
+    page: Page<Row<'e>>,
+    /// Since when the log cannot be read, so that flags are as they were then.
+    stale_since: Option<Time>,
+}
+
 /// What flags have to be like.
 struct Filter<'p> {
     owner: Option<&'p str>,
@@ -110,7 +118,8 @@ pub(crate) async fn list(
     let next = last.map(|it| format!("{}/{}", it.revision.environment, it.key()));
     let rows: Vec<Row<'_>> = found.iter().take(limit).map(|it| Row::of(it)).collect();
     if !is_sheet {
-        return Ok(Json(Page { rows, next }).into_response());
+        let stale_since = app.flags.failing_since().map(|it| Time(it.div_euclid(1_000_000)));
+        return Ok(Json(FlagPage { page: Page { rows, next }, stale_since }).into_response());
     }
     let rows: Result<Vec<_>, _> = rows.iter().map(serde_json::to_value).collect();
     let rows = rows.map_err(|error| failed(&error))?;
