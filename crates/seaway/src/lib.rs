@@ -17,6 +17,7 @@ mod environment;
 mod error;
 mod files;
 mod flags;
+mod form;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod git;

@@ -315,7 +315,11 @@ impl Gate {
         if !is_form {
             return Err(unproven());
         }
-        let form = Form::of(&read(body).await?)?;
+        let most = match self.needs {
+            Needs::Role(Role::Editor) => form::LONG_BYTES_MAX,
+            _ => form::BYTES_MAX,
+        };
+        let form = Form::of(&read(body, most).await?)?;
         if !is_proven(form.get(form::FIELD)) {
             return Err(unproven());
         }
@@ -333,12 +337,12 @@ pub(super) fn too_often(wait: u64) -> Problem {
     Problem::too_often("too many wrong tokens came from this address", wait)
 }
 
-/// The body of a form.
-async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
-    let read = tokio::time::timeout(FORM_TIME_MAX, Limited::new(body, form::BYTES_MAX).collect());
+/// The body of a form of at most so many bytes.
+async fn read(body: Body, most: usize) -> Result<bytes::Bytes, Problem> {
+    let read = tokio::time::timeout(FORM_TIME_MAX, Limited::new(body, most).collect());
     let read = read.await.map_err(|_| Problem::too_slow("the form did not arrive in time"))?;
     let read = read.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-        Some(_) => Problem::too_large(format!("a form has at most {} KiB", form::BYTES_MAX >> 10)),
+        Some(_) => Problem::too_large(format!("a form has at most {} KiB", most >> 10)),
         None => Problem::bad_request("the form broke off"),
     })?;
     Ok(read.to_bytes())

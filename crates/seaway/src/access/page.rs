@@ -1,6 +1,5 @@
 //! Signing in and out, and the tokens, as pages that need no script.
 
-use super::Role;
 use super::api::revoked;
 use super::form::{self, Form};
 use super::guard::{FORM_COOKIE, From, SESSION_COOKIE, Who, cookie, is_secure, too_often};
@@ -8,7 +7,9 @@ use super::known::{Kind, Unknown};
 use super::manage::{Made, Wanted};
 use super::origin::local_path;
 use super::token::{NAME_CHARS_MAX, Secret, State as TokenState, Token};
+use super::{Access, Role};
 use crate::app::App;
+use crate::form::Bound;
 use crate::pages::parts::{Column, Table, section};
 use crate::pages::site::{Page, Place, capital};
 use crate::pages::words::{NAME, clean, counted, moment, outside};
@@ -21,42 +22,39 @@ use maud::{Markup, html};
 use seaway_core::time::Time;
 use std::sync::Arc;
 
-/// What a page of forms is bound to: the cookie that its proof is for, and the header that sets the
-/// cookie where there was none.
-struct Bound {
-    proof: String,
-    set: Option<HeaderValue>,
-}
-
 impl Bound {
     fn of(app: &App, headers: &HeaderMap, name: &str) -> Result<Self, Problem> {
+        app.access.bound_to(headers, name)
+    }
+}
+
+impl Access {
+    /// What the forms of a page for whoever sent a request are bound to.
+    ///
+    /// # Errors
+    /// The operating system gives no randomness.
+    pub(crate) fn bound(&self, headers: &HeaderMap) -> Result<Bound, Problem> {
+        let is_signed_in = self.asks() && cookie(headers, SESSION_COOKIE).is_some();
+        self.bound_to(headers, if is_signed_in { SESSION_COOKIE } else { FORM_COOKIE })
+    }
+
+    fn bound_to(&self, headers: &HeaderMap, name: &str) -> Result<Bound, Problem> {
         if let Some(known) = cookie(headers, name) {
-            return Ok(Self { proof: form::proof(known.reveal()), set: None });
+            return Ok(Bound { proof: form::proof(known.reveal()), set: None });
         }
         let new = Secret::cookie().map_err(|error| {
             tracing::error!(%error, "the operating system has no randomness to give");
             Problem::failed("no form can be made now")
         })?;
-        let set = set_cookie(app, headers, FORM_COOKIE, new.reveal(), None);
-        Ok(Self { proof: form::proof(new.reveal()), set })
-    }
-
-    /// The page, which nobody keeps.
-    fn answer(self, page: impl IntoResponse) -> Response {
-        let mut response = page.into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(set) = self.set {
-            headers.append(header::SET_COOKIE, set);
-        }
-        response
+        let set = set_cookie(self, headers, FORM_COOKIE, new.reveal(), None);
+        Ok(Bound { proof: form::proof(new.reveal()), set })
     }
 }
 
 /// A cookie that no script reads and no other site sends with a form. Without a number of seconds
 /// it ends with the browser.
 fn set_cookie(
-    app: &App,
+    access: &Access,
     headers: &HeaderMap,
     name: &str,
     value: &str,
@@ -66,7 +64,7 @@ fn set_cookie(
     if let Some(seconds) = seconds {
         text.push_str(&format!("; Max-Age={seconds}"));
     }
-    if is_secure(headers, app.access.settings().behind_proxy) {
+    if is_secure(headers, access.settings().behind_proxy) {
         text.push_str("; Secure");
     }
     let mut value = HeaderValue::from_str(&text).ok()?;
@@ -151,8 +149,13 @@ pub(crate) async fn sign_in_form(
         Some(secret) => match app.access.sign_in(&secret, from).await {
             Ok((session, seconds)) => {
                 let mut response = gone_to(next);
-                let set =
-                    set_cookie(&app, &headers, SESSION_COOKIE, session.reveal(), Some(seconds));
+                let set = set_cookie(
+                    &app.access,
+                    &headers,
+                    SESSION_COOKIE,
+                    session.reveal(),
+                    Some(seconds),
+                );
                 response.headers_mut().extend(set.map(|set| (header::SET_COOKIE, set)));
                 return Ok(response);
             }
@@ -190,7 +193,7 @@ pub(crate) async fn sign_out(
         app.access.sign_out(session, who.by, from).await?;
     }
     let mut response = gone_to("/sign-in");
-    let forgotten = set_cookie(&app, &headers, SESSION_COOKIE, "", Some(0));
+    let forgotten = set_cookie(&app.access, &headers, SESSION_COOKIE, "", Some(0));
     response.headers_mut().extend(forgotten.map(|set| (header::SET_COOKIE, set)));
     Ok(response)
 }
