@@ -90,6 +90,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/tokens", admin(get(access::tokens_page)))
         .route("/tokens", admin(post(access::create_form)))
         .route("/tokens/{token}/revoke", admin(post(access::revoke_form)));
+    // What they show is in memory, and what they change is read anew: they have no one moment.
+    let flag_pages = Routes::of(&app, Face::Page)
+        .route("/flags", viewer(get(flags::page::list)))
+        .route("/flags/{environment}/{key}", viewer(get(flags::page::one)))
+        .route("/flags/{environment}/{key}/edit", editor(get(flags::page::edit)))
+        .route("/flags/{environment}/{key}/edit", editor(post(flags::page::edited)))
+        .route("/flags/{environment}/{key}/off", editor(post(flags::page::off)))
+        .route("/flags/{environment}/{key}/on", editor(post(flags::page::on)))
+        .route("/flags/{environment}/{key}/restore", editor(post(flags::page::restore)));
     // Parts of pages, which their scripts fetch: nobody signs in there.
     let parts = Routes::of(&app, Face::Program)
         .route("/live", viewer(get(delivery::site::live)))
@@ -112,7 +121,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let all = Router::new()
         .merge(taking_in)
         .nest("/api/v1", compressed(at_one_moment(reports.done())))
-        .merge(compressed(for_people(at_one_moment(pages.done()).merge(parts.done()))))
+        .merge(compressed(for_people(
+            at_one_moment(pages.done()).merge(flag_pages.done()).merge(parts.done()),
+        )))
         .merge(at_one_moment(badges.done()))
         .merge(machinery.done())
         .fallback(nothing_there)

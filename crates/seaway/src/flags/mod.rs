@@ -18,11 +18,13 @@ mod follow;
 mod fuzzing;
 mod import;
 pub(crate) mod ofrep;
+pub(crate) mod page;
 mod refs;
 mod registry;
 mod revision;
 mod seen;
 mod snapshot;
+mod stale;
 mod store;
 mod sync;
 #[cfg(test)]

@@ -44,15 +44,17 @@ pub(crate) enum Place {
     Overview,
     Compare,
     InFlight,
+    Flags,
     Quality,
     /// None of them.
     Elsewhere,
 }
 
-const ENTRIES: [(Place, &str, &str); 4] = [
+const ENTRIES: [(Place, &str, &str); 5] = [
     (Place::Overview, "/", "Overview"),
     (Place::Compare, "/compare", "Compare"),
     (Place::InFlight, "/in-flight", "In flight"),
+    (Place::Flags, "/flags", "Flags"),
     (Place::Quality, "/quality", "Data quality"),
 ];
 

@@ -33,7 +33,7 @@ pub(crate) fn clean(text: &str, limit: usize) -> String {
 }
 
 /// Marks and overrides of the direction of text, invisible separators and tags.
-fn misleads(c: char) -> bool {
+pub(crate) fn misleads(c: char) -> bool {
     matches!(c,
         '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
