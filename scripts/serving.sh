@@ -19,6 +19,8 @@ fi
 start() {
     local folder=$1 tries
     shift
+    # What the one before has said is not to be taken for what this one says.
+    : >"$scratch/said"
     SEAWAY_LOG=warn "$SEAWAY" serve --data "$folder" --listen 127.0.0.1:0 "$@" >"$scratch/said" &
     server=$!
     for ((tries = 0; tries < 600; tries++)); do
