@@ -227,11 +227,14 @@ pub(super) fn read_exposures(data: &[u8]) -> Result<Vec<ExposureGroup<'_>>, Dama
     Ok(groups)
 }
 
+type OutcomeRow = (u64, u32, f64);
+
 /// Outcomes that are put together for the log.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     names: Names,
-    groups: BTreeMap<(u32, u32, u32), Vec<(u64, u32, f64)>>,
+    /// By environment, metric and hour: units, milliseconds and values.
+    groups: BTreeMap<(u32, u32, u32), Vec<OutcomeRow>>,
     count: usize,
 }
 

@@ -1,6 +1,7 @@
 //! Exposures on a log of their own.
 
 use super::{Audience, Exposures, Shared, Watch};
+use crate::ledger::tests::postgres::Cluster;
 use crate::ledger::{Databases, Ledger, Limits, Place};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -13,7 +14,11 @@ fn clock() -> i64 {
 }
 
 async fn open(folder: &TempDir) -> (Exposures, Databases) {
-    let databases = Databases::open(&Place::Folder(folder.path().join("data"))).await.unwrap();
+    open_at(&Place::Folder(folder.path().join("data"))).await
+}
+
+async fn open_at(place: &Place) -> (Exposures, Databases) {
+    let databases = Databases::open(place).await.unwrap();
     let ledger = Ledger::start(databases.log.clone(), Limits::default()).await.unwrap();
     let (log, views) = (databases.log.clone(), databases.views.clone());
     (Exposures::start(ledger, log, views, clock).await.unwrap(), databases)
@@ -119,4 +124,82 @@ async fn what_is_kept_is_what_a_rebuild_gives() {
     store.damage().await.unwrap();
     let state = store.state(exposures.shared.limits).await.unwrap();
     assert_eq!(state.position(), 0);
+}
+
+/// A ramp asks any of several servers, and is told the same by all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_count_the_same_for_a_ramp() {
+    let Some(cluster) = Cluster::start() else { return };
+    let place = Place::Postgres(cluster.database());
+    let (one, two) = (open_at(&place).await.0, open_at(&place).await.0);
+    let (stop, stopped) = watch::channel(false);
+    let following = [&one, &two].map(|it| tokio::spawn(it.clone().follow(stopped.clone())));
+    let half = seaway_core::flags::edge(50, 100);
+    let step = |since: i64| Watch {
+        since,
+        edges: vec![0, half, 1 << 32],
+        metrics: vec!["errors".to_owned()],
+        audience: None,
+    };
+    let send = async |from: &Exposures, units: std::ops::Range<u32>, at: i64| {
+        let mut intake = super::intake::Intake::new(&from.shared, NOW);
+        for unit in units {
+            let unit = format!("u{unit}");
+            let is_first = u64::from(seaway_core::flags::position("cart", &unit)) < half;
+            intake
+                .expose(&super::intake::Exposure {
+                    environment: Some("production"),
+                    flag: "cart",
+                    variant: if is_first { "on" } else { "off" },
+                    unit: Some(&unit),
+                    audience: None,
+                    time: Some(at),
+                })
+                .unwrap();
+            intake
+                .conclude(&super::intake::Outcome {
+                    environment: Some("production"),
+                    unit: &unit,
+                    metric: "errors",
+                    value: f64::from(u8::from(is_first)),
+                    time: Some(at + 2_000_000),
+                })
+                .unwrap();
+        }
+        let batch = intake.done(&[&at.to_le_bytes(), format!("{from:p}").as_bytes()]).unwrap();
+        from.shared.append(batch).await.unwrap();
+    };
+    let counts = |exposures: &Exposures| {
+        let bands = exposures.bands("production", "cart").unwrap();
+        assert!(bands.bands.iter().all(|band| band.in_two == 0 && band.seen.len() <= 1));
+        let seen = |at: usize| {
+            let seen = bands.bands[at].seen.first().cloned().unwrap_or_default();
+            (seen.variant, seen.units, seen.failed)
+        };
+        (seen(0), seen(1))
+    };
+    let mut units = Vec::new();
+    for since in [NOW - 90_000_000, NOW - 60_000_000] {
+        [&one, &two].iter().for_each(|it| it.watch("production", "cart", step(since)));
+        // Each takes in some, and some that the other has taken in.
+        send(&one, 0..600, since).await;
+        send(&two, 400..1_000, since + 5_000_000).await;
+        for it in [&one, &two] {
+            followed(it).await;
+        }
+        assert_eq!(counts(&one), counts(&two));
+        let ((on, first, failed), (off, second, others)) = counts(&one);
+        assert_eq!((on.as_str(), off.as_str(), first + second), ("on", "off", 1_000));
+        assert_eq!((failed, others), (vec![first], vec![0]));
+        units.push(first);
+    }
+    assert_eq!(units[0], units[1], "the second step counts everybody anew");
+    stop.send(true).unwrap();
+    for it in following {
+        it.await.unwrap();
+    }
+    let three = open_at(&place).await.0;
+    assert!(three.shared.read().position() > 0, "one of them has kept what it knows");
+    three.watch("production", "cart", step(NOW - 60_000_000));
+    assert_eq!(counts(&three), counts(&one));
 }

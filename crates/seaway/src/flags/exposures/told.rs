@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use seaway_core::time::Time;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +24,8 @@ struct Told {
     environment: String,
     flag: String,
     /// The first and the last one.
-    first: Option<Moment>,
-    last: Option<Moment>,
+    first: Option<Time>,
+    last: Option<Time>,
     /// All that came in.
     received: u64,
     /// Units that have seen more than one variant.
@@ -44,10 +45,10 @@ struct VariantRow {
     /// Units that have seen it.
     units: u64,
     received: u64,
-    first: Option<Moment>,
-    last: Option<Moment>,
+    first: Option<Time>,
+    last: Option<Time>,
     /// The first exposure outside the team.
-    released: Option<Moment>,
+    released: Option<Time>,
     /// Of these units and exposures, those that were before the hours that are told.
     units_before: u64,
     received_before: u64,
@@ -58,32 +59,22 @@ struct AudienceRow {
     variant: String,
     audience: &'static str,
     received: u64,
-    first: Moment,
-    last: Moment,
+    first: Time,
+    last: Time,
 }
 
 #[derive(Debug, Serialize)]
 struct HourRow {
-    hour: Moment,
+    hour: Time,
     variant: String,
     /// Units that saw the variant for the first time.
     units: u64,
     received: u64,
 }
 
-/// Unix milliseconds, told as RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Moment(i64);
-
-impl Serialize for Moment {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let moment = jiff::Timestamp::from_millisecond(self.0).ok();
-        moment.map(|moment| moment.to_string()).serialize(serializer)
-    }
-}
-
-fn moment(of: Option<i64>) -> Option<Moment> {
-    of.map(Moment)
+/// Unix milliseconds, to be told.
+fn moment(millis: i64) -> Time {
+    Time(millis.div_euclid(1_000))
 }
 
 impl Told {
@@ -115,9 +106,9 @@ impl VariantRow {
             variant: told.name.clone(),
             units: hours.sum::<u64>() + told.before.units,
             received: spans().map(|span| span.received).sum(),
-            first: moment(spans().map(|span| span.first).min()),
-            last: moment(spans().map(|span| span.last).max()),
-            released: moment(told.released()),
+            first: spans().map(|span| moment(span.first)).min(),
+            last: spans().map(|span| moment(span.last)).max(),
+            released: told.released().map(moment),
             units_before: told.before.units,
             received_before: told.before.received,
         }
@@ -129,7 +120,7 @@ impl AudienceRow {
         Audience::ALL.iter().zip(told.audiences).filter_map(|(audience, span)| {
             let Span { first, last, received } = span?;
             let (variant, audience) = (told.name.clone(), audience.name());
-            Some(Self { variant, audience, received, first: Moment(first), last: Moment(last) })
+            Some(Self { variant, audience, received, first: moment(first), last: moment(last) })
         })
     }
 }
@@ -137,7 +128,7 @@ impl AudienceRow {
 impl HourRow {
     fn of(told: &VariantTold) -> impl Iterator<Item = Self> + '_ {
         told.hours.iter().map(|(hour, Count { units, received })| Self {
-            hour: Moment(i64::from(*hour) * 3_600_000),
+            hour: Time(i64::from(*hour) * 3_600),
             variant: told.name.clone(),
             units: *units,
             received: *received,
@@ -145,8 +136,10 @@ impl HourRow {
     }
 }
 
-/// The tables of the answer that there are as CSV: their names, their places, their columns.
-const TABLES: [(&str, &str, &[Column]); 3] = [
+/// A table of the answer, as CSV: its name, where its rows stand, and its columns.
+type Table = (&'static str, &'static str, &'static [Column]);
+
+const TABLES: [Table; 3] = [
     (
         "hours",
         "/hours",
@@ -222,9 +215,7 @@ impl Wanted {
     }
 
     /// The table that is wanted as CSV.
-    fn table(
-        &self,
-    ) -> Result<Option<&'static (&'static str, &'static str, &'static [Column])>, Problem> {
+    fn table(&self) -> Result<Option<&'static Table>, Problem> {
         match self.format.as_deref() {
             None | Some("json") => match self.table {
                 Some(_) => Err(Problem::bad_request("table goes with format=csv only")

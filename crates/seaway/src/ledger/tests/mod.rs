@@ -6,7 +6,7 @@ mod damage;
 mod lines;
 mod moments;
 mod opening;
-mod postgres;
+pub(crate) mod postgres;
 mod reading;
 
 use super::*;

@@ -12,12 +12,11 @@ use proptest::prelude::*;
 
 const NOW: i64 = 1_790_000_000_000_000;
 
-/// Reads a request: how many records are not taken and why, and the events of it.
-fn read(
-    shared: &Shared,
-    encoding: Encoding,
-    body: &[u8],
-) -> Option<(usize, String, Vec<(String, Vec<u8>)>)> {
+/// How many records are not taken and why, and the kinds and data of the events.
+type Read = (usize, String, Vec<(String, Vec<u8>)>);
+
+/// Reads a request.
+fn read(shared: &Shared, encoding: Encoding, body: &[u8]) -> Option<Read> {
     let mut intake = Intake::new(shared, NOW);
     let mut sink = Sink { intake: &mut intake, records: 0, rejected: 0, named: Vec::new() };
     match encoding {
