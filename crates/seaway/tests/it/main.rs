@@ -25,6 +25,7 @@ mod filling;
 mod filters;
 mod flag_refs;
 mod flags_api;
+mod flags_clients;
 mod flags_exposures;
 mod flags_lang;
 mod flags_ofrep;
