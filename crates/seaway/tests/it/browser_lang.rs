@@ -254,6 +254,16 @@ impl Browser {
         self
     }
 
+    /// Presses a button after which something is there that was not, on a page that may be at the same
+    /// place; needs no script.
+    pub(crate) fn presses_for(&self, button: &str, what: &str) -> &Self {
+        self.run(button, async { self.client().find(Locator::Css(button)).await?.click().await });
+        self.run(what, async {
+            self.client().wait().for_element(Locator::Css(what)).await.map(drop)
+        });
+        self
+    }
+
     /// The text of the first element of a kind, as it is seen, on one line.
     pub(crate) fn text(&self, kind: &str) -> String {
         let script = "return document.querySelector(arguments[0]).innerText";

@@ -1,13 +1,17 @@
 //! What pages say, word by word, of a short history whose times are fixed.
 
 use crate::pages_rows::words;
-use crate::serve_lang::Server;
+use crate::serve_lang::{Answer, Server};
 use crate::serve_openapi::{filled, hash, with_catalog};
 
-/// A page as people read it, a line for each sentence and each number that stands alone.
 fn text(server: &Server, path: &str) -> String {
     let page = server.get(path);
     assert_eq!(page.status, 200, "{path}: {}", page.body);
+    lines(&page)
+}
+
+/// A page as people read it, a line for each sentence and each number that stands alone.
+pub(crate) fn lines(page: &Answer) -> String {
     // What a browser does not show, and what tells blocks apart.
     let (_, body) = page.body.split_once("<body>").unwrap();
     let mut shown = String::new();
@@ -30,13 +34,9 @@ fn text(server: &Server, path: &str) -> String {
     for block in blocks {
         shown = shown.replace(block, "\n");
     }
-    let lines = shown.split('\n').map(|line| {
-        words(&crate::serve_lang::Answer {
-            status: 200,
-            head: String::new(),
-            body: line.to_owned(),
-        })
-    });
+    let lines = shown
+        .split('\n')
+        .map(|line| words(&Answer { status: 200, head: String::new(), body: line.to_owned() }));
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 

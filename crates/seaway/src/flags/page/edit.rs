@@ -381,3 +381,26 @@ fn fields(entry: &Entry, draft: &Draft, said: &Said, proof: &str) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::seen::Move;
+
+    #[test]
+    fn who_moves_is_told_with_its_share() {
+        let told = |seen: usize, moves: Vec<Move>| {
+            let moved = moves.iter().map(|it| it.units).sum();
+            let share = (seen > 0).then(|| moved as f64 / seen as f64);
+            let moves = Moves { seen, moved, share, moves };
+            let answers = ["a".to_owned(), "b".to_owned()];
+            who_moves(&Preview { answers, moves, is_anew: false }).into_string()
+        };
+        assert!(told(0, Vec::new()).contains("nobody can say who moves"));
+        assert!(told(9, Vec::new()).contains("Nobody who was seen lately moves"));
+        let some = Move { from: Some("<off>".to_owned()), to: None, units: 10 };
+        let page = told(1_000, vec![some]);
+        assert!(page.contains("10 of 1,000 units move: 1\u{a0}%"), "{page}");
+        assert!(page.contains("&lt;off&gt;") && page.contains("the code's own default"), "{page}");
+    }
+}

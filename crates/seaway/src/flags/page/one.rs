@@ -8,7 +8,7 @@ use super::{
 };
 use crate::app::App;
 use crate::author::Sender;
-use crate::flags::revision::{Revision, SHARED};
+use crate::flags::revision::{Action, Revision, SHARED};
 use crate::flags::seen::Moves;
 use crate::flags::snapshot::Entry;
 use crate::form::{self, Bound};
@@ -187,19 +187,16 @@ impl View<'_> {
     fn answer(&self) -> Markup {
         let answer = clean(&answer(self.entry), ANSWER);
         let revision = &self.entry.revision;
-        // What is off was perhaps changed since.
-        let begun =
-            self.history.and_then(History::turned_off).filter(|_| revision.off).unwrap_or(revision);
-        let has_begun = begun.off == revision.off;
-        let span = humanize(self.now.0.saturating_sub(begun.at.0).max(0) as f64);
+        let begun = self.begun();
         let stale = staleness(self.entry, self.now);
         html! {
             div.median {
                 p.lead { "Who sees it now" }
                 p.big.long[answer.chars().count() > 20] { (outside(&answer, ANSWER)) }
-                p.evidence { @if has_begun {
-                    (if revision.off { "Turned off" } else { "Last " }) @if !revision.off { (done(begun.action)) }
-                    " by " (by(&begun.by)) " " (unbroken(&span)) " ago, at " span.nowrap { (moment(Some(begun.at))) " UTC" }
+                p.evidence { @if let Some(begun) = begun {
+                    @let ago = humanize(self.now.0.saturating_sub(begun.at.0).max(0) as f64);
+                    @if begun.action == Action::Off { "Turned off" } @else { "Last " (done(begun.action)) }
+                    " by " (by(&begun.by)) " " (unbroken(&ago)) " ago, at " span.nowrap { (moment(Some(begun.at))) " UTC" }
                     @if !begun.reason.is_empty() { ", because “" (outside(&begun.reason, REASON)) "”" }
                     "."
                 } }
@@ -210,6 +207,16 @@ impl View<'_> {
             }
             @if !stale.is_empty() { p.notice { strong { "Stale: " } (stale.join("; ")) "." } }
         }
+    }
+
+    /// The revision that made it what it is. What is off was perhaps changed since then.
+    fn begun(&self) -> Option<&Revision> {
+        let revision = &self.entry.revision;
+        if !revision.off || revision.action == Action::Off {
+            return Some(revision);
+        }
+        let begun = self.history.and_then(History::turned_off);
+        begun.filter(|it| !matches!(it.action, Action::Set))
     }
 
     /// What turns it off at once, or on again.

@@ -65,6 +65,17 @@ impl Gets {
         }
     }
 
+    /// Whether some of them get the code's own default.
+    fn is_left_to_code(&self) -> bool {
+        match self {
+            Self::Code => true,
+            Self::Shares(shares) => {
+                shares.iter().any(|(name, share)| name.is_none() && *share > 0.0)
+            }
+            Self::Variant(_) | Self::Rule(_) => false,
+        }
+    }
+
     /// In a few words, for one of several cases.
     fn short(&self) -> String {
         match self {
@@ -128,7 +139,9 @@ impl Who {
 
     /// Who sees what, in a few words; names of variants in it come from outside.
     pub(super) fn answer(&self, flag: &Flag) -> String {
-        if is_on(flag, None).is_none() {
+        let mut all = self.rules.iter().map(|it| &it.gets).chain([&self.rest]);
+        // What the code's own default is, nobody knows here.
+        if is_on(flag, None).is_none() || all.any(Gets::is_left_to_code) {
             return self.by_variant();
         }
         let rest = self.rest.on(flag);

@@ -7,9 +7,12 @@ use std::sync::Arc;
 const SWITCH: &str = r#""variants":{"on":true,"off":false},"defaultVariant":"off""#;
 const COLOURS: &str = r#""variants":{"red":"r","blue":"b","green":"g"},"defaultVariant":"red""#;
 
-fn flag(rest: &str) -> Arc<Flag> {
-    let source = format!(r#"{{"state":"ENABLED",{rest}}}"#);
+fn flag_of(source: &str) -> Arc<Flag> {
     FlagSet::new(100_000).compile("k", source.as_bytes()).unwrap()
+}
+
+fn flag(rest: &str) -> Arc<Flag> {
+    flag_of(&format!(r#"{{"state":"ENABLED",{rest}}}"#))
 }
 
 fn targeted(variants: &str, targeting: &str) -> Arc<Flag> {
@@ -91,10 +94,17 @@ fn variants_are_named_where_on_and_off_mean_nothing() {
 #[test]
 fn what_is_disabled_is_the_codes_own_matter() {
     let source = format!(r#"{{"state":"DISABLED",{COLOURS},"targeting":"blue"}}"#);
-    let flag = FlagSet::new(100_000).compile("k", source.as_bytes()).unwrap();
-    assert_eq!(Who::of(&flag), Who { rules: vec![], rest: Gets::Code, keyless: None });
-    assert_eq!(answer(&flag), "The code's own default for everyone");
-    assert_eq!(Who::of(&flag).reach(&flag), Reach { share: Some(0.0), some: false });
+    let disabled = flag_of(&source);
+    let it = &*disabled;
+    assert_eq!(Who::of(it), Who { rules: vec![], rest: Gets::Code, keyless: None });
+    assert_eq!(answer(it), "The code's own default for everyone");
+    assert_eq!(Who::of(it).reach(it), Reach { share: Some(0.0), some: false });
+    let switch = flag_of(&format!(r#"{{"state":"DISABLED",{SWITCH}}}"#));
+    assert_eq!(answer(&switch), "The code's own default for everyone");
+    let none = r#""variants":{"on":true,"off":false}"#;
+    assert_eq!(answer(&flag(none)), "The code's own default for everyone");
+    let some = targeted(none, r#"{"if":[{"var":"vip"},"on"]}"#);
+    assert_eq!(answer(&some), "on for some, the code's default for all others");
 }
 
 /// As ramps compile: see `seaway_core::flags::ramp`.
@@ -135,8 +145,8 @@ fn conditions_are_sentences() {
         assert_eq!(rules(&flag), [expected], "{when}");
     }
     // What nests deeper than a sentence bears is told as it is written.
-    let deep = (0..30).fold(r#"{"var":"a"}"#.to_owned(), |it, _| format!(r#"{{"!":[{it},0]}}"#));
-    let nested = (0..30).fold(deep, |it, _| format!(r#"{{"and":[{it},true]}}"#));
+    let deep = (0..20).fold(r#"{"var":"a"}"#.to_owned(), |it, _| format!(r#"{{"!":[{it},0]}}"#));
+    let nested = (0..20).fold(deep, |it, _| format!(r#"{{"and":[{it},true]}}"#));
     let flag = targeted(SWITCH, &format!(r#"{{"if":[{nested},"on","off"]}}"#));
     assert!(rules(&flag)[0].len() < 20_000);
 }
