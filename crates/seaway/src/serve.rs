@@ -31,6 +31,9 @@ use tower::ServiceExt;
 
 /// Connections that are served at once, at most; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 30_000;
+/// Files that the process asks to be let open: those of so many connections, and as many again by half
+/// for the databases and what else there is.
+const FILES_MAX: u64 = 45_000;
 /// How long the head of a request may take to arrive.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long requests may take to end once the server is told to stop.
@@ -87,6 +90,7 @@ pub(crate) async fn run(
     listening: Option<oneshot::Sender<SocketAddr>>,
 ) -> Result<(), Error> {
     log_to_stderr();
+    raise_files();
     let mut config = arguments.place.config()?;
     if arguments.is_alone {
         config.mirror_catalogued = false;
@@ -211,6 +215,17 @@ async fn told_to_stop() {
             _ = terminated.recv() => {}
         },
         Err(_) => drop(interrupted.await),
+    }
+}
+
+/// Lets this process open as many files as the system lets it, up to [`FILES_MAX`]: each connection is
+/// one, and shells commonly begin with 1,024. Where that is refused, fewer connections are taken.
+fn raise_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(FILES_MAX, |maximum| maximum.min(FILES_MAX));
+    if current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
 }
 

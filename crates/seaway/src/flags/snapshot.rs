@@ -10,6 +10,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+/// The member of a flag's metadata that asks for exposures to be recorded at evaluation.
+const RECORD: &str = "recordExposures";
+
 /// Which snapshot of an environment it is. Snapshots of the same revisions have the same tag on every
 /// server, in whatever order they learned of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -65,6 +68,13 @@ impl Entry {
     pub(crate) fn metadata(&self, name: &str) -> Option<&str> {
         let flag = self.flag.as_ref()?;
         flag.metadata().iter().find(|(other, _)| other == name).and_then(|(_, it)| it.as_str())
+    }
+
+    /// Whether its metadata ask for whoever evaluates it alone to count as exposed: evaluating flags
+    /// in bulk is no exposure.
+    pub(crate) fn records_exposures(&self) -> bool {
+        let metadata = self.flag.as_ref().map_or(&[][..], |flag| flag.metadata());
+        metadata.iter().any(|(name, it)| name == RECORD && *it == Json::Bool(true))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Exposures and outcomes through HTTP: each unit once, in its hour, whatever comes in between.
 
+use crate::flags_lang::{bulk, evaluate, set, switch};
 use crate::serve_lang::{Answer, Data, PATIENCE, Server};
 use crate::serve_shared::postgres::Cluster;
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
 const HOUR: i64 = 3_600;
@@ -424,4 +425,41 @@ fn a_kill_under_load_loses_nothing_that_was_acknowledged() {
     let after = told(&server, "cart", &position)["variants"][0]["units"].as_u64().unwrap();
     assert_eq!(after, before);
     eprintln!("{} units were acknowledged, {before} are known", units.len());
+}
+
+#[test]
+fn a_flag_may_ask_for_those_who_evaluate_it_to_be_recorded() {
+    let data = Data::new();
+    let server = data.serve();
+    let asks = |asks: Value| {
+        let mut definition = switch("on");
+        definition["metadata"] = json!({ "recordExposures": asks });
+        definition
+    };
+    set(&server, "production", "recorded", &asks(json!(true)));
+    set(&server, "production", "silent", &asks(json!("true")));
+    let disabled = json!({ "state": "DISABLED", "variants": { "on": true }, "defaultVariant": "on",
+        "metadata": { "recordExposures": true } });
+    set(&server, "production", "disabled", &disabled);
+    for unit in ["ada", "bo", "ada"] {
+        let context = json!({ "targetingKey": unit });
+        for key in ["recorded", "silent", "disabled"] {
+            assert_eq!(evaluate(&server, key, &context).status, 200, "{key}");
+        }
+        // To fetch all flags is to see none of them.
+        assert_eq!(bulk(&server, &[], &json!({ "targetingKey": "cy" })).status, 200);
+    }
+    let received = |key: &str| {
+        let answer = asked(&server, &format!("{key}/exposures"));
+        if answer.status == 404 { json!(0) } else { answer.json()["received"].clone() }
+    };
+    let since = Instant::now();
+    while received("recorded") != 3 {
+        assert!(since.elapsed() < PATIENCE, "{}", received("recorded"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let found = asked(&server, "recorded/exposures").json();
+    let units: Vec<u64> = hours(&found).into_iter().map(|(_, _, units, _)| units).collect();
+    assert_eq!(units, [2], "{found}");
+    assert_eq!([received("silent"), received("disabled")], [0, 0]);
 }

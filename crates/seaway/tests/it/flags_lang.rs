@@ -34,6 +34,16 @@ pub(crate) fn import(server: &Server, environment: &str, file: &str) -> Value {
     answer.json()
 }
 
+/// Tells that units have seen variants, and waits until that is known.
+pub(crate) fn expose(server: &Server, flag: &str, seen: &[(&str, &str)]) {
+    let exposure = |(unit, variant): &(&str, &str)| json!({ "environment": "production", "flag": flag, "unit": unit, "variant": variant });
+    let body = json!({ "exposures": seen.iter().map(exposure).collect::<Vec<_>>() }).to_string();
+    let answer = server.post("/api/v1/exposures", &[JSON], body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let position = &answer.json()["position"];
+    server.report(&format!("/flags/production/{flag}/exposures?position={position}"));
+}
+
 /// Evaluates one flag for a context.
 pub(crate) fn evaluate(server: &Server, key: &str, context: &Value) -> Answer {
     let key: String = key.bytes().map(|byte| format!("%{byte:02X}")).collect();

@@ -506,7 +506,8 @@ fn open_pages_leave_room_for_everybody_else() {
     };
     let streams: Vec<_> = (0..120).map(|_| open()).collect();
     let count = |status: &str| streams.iter().filter(|(_, it)| it == status).count();
-    assert_eq!((count("200"), count("429")), (100, 20));
+    // Of 150 connections, a quarter is for open pages.
+    assert_eq!((count("200"), count("429")), (37, 83));
     assert_eq!(server.get("/healthz").status, 200);
     server.events(&[line(2)]);
 }

@@ -1,6 +1,6 @@
 //! The OpenAPI document, held against what a server answers to every URL in it.
 
-use crate::flags_lang::{set as set_flag, switch};
+use crate::flags_lang::{expose, set as set_flag, switch};
 use crate::serve_lang::{Answer, Data, PATIENCE, Server};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -257,15 +257,7 @@ pub(crate) fn filled(data: &Data) -> Server {
             set_flag(&server, environment, key, &switch(default));
         }
     }
-    let exposures = json!({ "environment": "production", "exposures": [
-        { "flag": "checkout", "variant": "on", "unit": "ada", "audience": "team" },
-        { "flag": "checkout", "variant": "off", "unit": "bo" },
-    ] });
-    let json = [("Content-Type", "application/json")];
-    let answer = server.post("/api/v1/exposures", &json, exposures.to_string().as_bytes());
-    let path =
-        format!("/flags/production/checkout/exposures?position={}", answer.json()["position"]);
-    assert_eq!(server.report(&path)["received"], 2);
+    expose(&server, "checkout", &[("ada", "on"), ("bo", "off")]);
     let since = Instant::now();
     while server.report("/services/shop")["service"]["group"] != "checkout" {
         assert!(since.elapsed() < PATIENCE, "the catalog never came");

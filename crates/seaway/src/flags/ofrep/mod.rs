@@ -15,7 +15,7 @@ pub(crate) use answers::Answers;
 pub(crate) use stream::{Streams, Told, events};
 
 use super::seen::CONTEXT_BYTES_MAX;
-use super::snapshot::{Snapshot, Version};
+use super::snapshot::{Entry, Snapshot, Version};
 use crate::app::App;
 use asked::Asked;
 use axum::body::Body;
@@ -232,6 +232,16 @@ async fn wait_for(app: &App, environment: &str, query: &str) {
     let _ = tokio::time::timeout(BEHIND_MAX, versions.wait_for(is_there)).await;
 }
 
+/// Records that a unit was shown what a flag is for it. Whoever shows the default of the code was
+/// shown no variant.
+fn record(app: &App, environment: &str, entry: &Entry, context: &Context, now: Time) {
+    let found = entry.flag.as_ref().map(|flag| flag.evaluate(context, now));
+    if let Some(variant) = found.filter(|it| it.error.is_none()).and_then(|it| it.variant) {
+        let (unit, moment) = (context.targeting_key(), (app.clock)());
+        app.exposures.record(environment, entry.key(), variant, unit, None, moment);
+    }
+}
+
 async fn one(app: &App, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let pass = app.access.evaluates(&parts).await?;
@@ -250,6 +260,9 @@ async fn one(app: &App, request: Request) -> Result<Response, Failure> {
     let now = now(app);
     let mut out = Vec::with_capacity(256);
     let error = entry.answers.write(entry.flag.as_deref(), &asked.context, now, &mut out);
+    if entry.records_exposures() {
+        record(app, name, entry, &asked.context, now);
+    }
     if let Some(environment) = &environment
         && asked.bytes.len() <= CONTEXT_BYTES_MAX
     {
