@@ -64,6 +64,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/flags/{environment}/{key}/off", editor(post(flags::api::off)))
         .route("/flags/{environment}/{key}/on", editor(post(flags::api::on)))
         .route("/flags/{environment}/{key}/restore", editor(post(flags::api::restore)))
+        .route("/flags/{environment}/{key}/ramp", viewer(get(flags::ramps::api::ramp)))
+        .route("/flags/{environment}/{key}/ramp", editor(post(flags::ramps::api::change_ramp)))
         .route("/environments/{environment}/import", editor(post(flags::api::import)))
         .route("/environments/{environment}/export", viewer(get(flags::api::export)))
         .route("/audit", admin(get(access::audit)))

@@ -7,6 +7,7 @@ use crate::catalog::{Source, Watcher, names_of};
 use crate::config::{AskForTokens, Config};
 use crate::delivery::projector::Progress;
 use crate::error::Error;
+use crate::flags::Ramps;
 use crate::ledger::Ledger;
 use crate::mirrors::Mirrors;
 use crate::router::router;
@@ -150,6 +151,8 @@ pub(crate) async fn run(
         tokio::task::spawn_blocking(move || runtime.block_on(schedule.follow(stop_filling)));
     let mirroring = tokio::spawn(mirrors.follow(stopped.clone()));
     let following = tokio::spawn(projector.follow(stopped.clone()));
+    let ramping = Ramps::new(Arc::clone(&flags), exposures.clone()).follow(stopped.clone());
+    let ramping = tokio::spawn(ramping);
     let (telling, evaluating) = (Arc::clone(&flags), Arc::clone(&app));
     let (stop_telling, stop_evaluating) = (stopped.clone(), stopped.clone());
     let telling = tokio::spawn(async move { telling.tell(stop_telling).await });
@@ -169,7 +172,9 @@ pub(crate) async fn run(
     }
     let served = serve(app, listener, told_to_stop()).await;
     let _ = stop.send(true);
-    let _ = tokio::join!(watching, filling, mirroring, flagging, counting, telling, evaluating);
+    let _ = tokio::join!(
+        watching, filling, mirroring, flagging, ramping, counting, telling, evaluating
+    );
     let _ = following.await;
     opened.close().await;
     served

@@ -147,6 +147,31 @@ pub(super) fn with_key(key: &str, source: &str) -> Option<String> {
     })
 }
 
+/// A definition with the targeting and the default variant of another one, if it has those that are
+/// served; `None` if it has its own.
+pub(super) fn with_targeting_of(
+    other: &str,
+    served: &str,
+    source: &str,
+) -> Result<Option<String>, serde_json::Error> {
+    const RULES: [&str; 2] = ["targeting", "defaultVariant"];
+    let (other, served) = (Object::of(other)?, Object::of(served)?);
+    let mut object = Object::of(source)?;
+    let value = |object: &Object<'_>, name: &str| -> Option<Json> {
+        object.get(name).and_then(|text| Json::parse(text).ok())
+    };
+    if RULES.iter().any(|name| value(&object, name) != value(&served, name)) {
+        return Ok(None);
+    }
+    for name in RULES {
+        match other.get(name) {
+            Some(value) => object.set(name, value),
+            None => object.remove(name),
+        }
+    }
+    Ok(Some(object.text()))
+}
+
 /// Whether two definitions decide the same, whatever else they say.
 pub(super) fn decide_alike(one: &str, other: &str) -> bool {
     const DECIDE: [&str; 4] = ["state", "variants", "defaultVariant", "targeting"];

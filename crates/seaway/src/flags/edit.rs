@@ -1,6 +1,7 @@
 //! Changing flags. Each change is one revision on the log, made of the one before it.
 
 use super::definition::{decide_alike, enabled};
+use super::ramps::{self, Kept};
 use super::registry::{Flags, compiled, served};
 use super::revision::{Action, Revision, check_key, id, subject};
 use super::snapshot::Entry;
@@ -48,7 +49,7 @@ pub(crate) struct Next {
     pub(crate) action: Action,
     pub(crate) definition: Option<Box<RawValue>>,
     pub(crate) off: bool,
-    pub(crate) ramp: Option<Value>,
+    pub(crate) ramp: Option<Box<RawValue>>,
     pub(crate) lock: Option<Value>,
 }
 
@@ -89,6 +90,9 @@ pub(crate) enum Refused {
     /// The flag is locked.
     #[error("the flag is locked: {0}")]
     Locked(String),
+    /// What is there does not let it happen now.
+    #[error("{0}")]
+    NotNow(String),
     /// What is wanted makes no sense.
     #[error("{0}")]
     Wrong(String),
@@ -112,6 +116,7 @@ impl Flags {
         definition: &RawValue,
         edit: Edit,
     ) -> Result<Arc<Entry>, Refused> {
+        let unlocks = edit.unlock;
         self.change(environment, key, edit, |before| {
             let live = before.filter(|it| it.revision.is_live());
             let next = Next {
@@ -119,10 +124,11 @@ impl Flags {
                 definition: Some(definition.to_owned()),
                 // What is off stays off until it is turned on.
                 off: live.is_some_and(|it| it.revision.off),
-                ramp: live.and_then(|it| it.revision.ramp.clone()),
+                ramp: None,
                 lock: before.and_then(|it| it.revision.lock.clone()),
             };
-            Ok(Some(next))
+            let Some(live) = live else { return Ok(Some(next)) };
+            ramps::written(&self.around(environment), live, next, self.now(), unlocks).map(Some)
         })
         .await
     }
@@ -138,6 +144,7 @@ impl Flags {
         self.change(environment, key, edit, |before| {
             let before = live(before, key)?;
             let next = Next { off: true, ..Next::of(&before.revision, Action::Off) };
+            let next = ramps::turned_off(&before.revision, next, self.now());
             Ok((!before.revision.off).then_some(next))
         })
         .await
@@ -160,7 +167,7 @@ impl Flags {
             if let Some(enabled) = enabled {
                 next.definition = Some(RawValue::from_string(enabled)?);
             }
-            Ok(Some(next))
+            ramps::turned_on(&self.around(environment), before, next, self.now()).map(Some)
         })
         .await
     }
@@ -191,7 +198,10 @@ impl Flags {
         let found = self.revision(environment, key, revision).await?;
         self.change(environment, key, edit, |before| {
             let lock = before.and_then(|it| it.revision.lock.clone());
-            let next = Next::of(&found, Action::Restore);
+            let mut next = Next::of(&found, Action::Restore);
+            if let Some(kept) = Kept::of(&found)?.filter(|it| it.course.state.is_under_way()) {
+                next.definition = Some(kept.definition);
+            }
             Ok(Some(Next { ramp: None, lock, ..next }))
         })
         .await
@@ -263,6 +273,11 @@ impl Flags {
         Err(Refused::Conflict { current: self.current(environment, key) })
     }
 
+    /// The moment.
+    pub(super) fn now(&self) -> Time {
+        Time((self.clock)().div_euclid(1_000_000))
+    }
+
     /// The number of the newest revision; 0 if there is none.
     pub(super) fn current(&self, environment: &str, key: &str) -> u64 {
         self.newest(environment, key).map_or(0, |newest| newest.revision.revision)
@@ -318,7 +333,7 @@ impl Flags {
             by: edit.by.clone(),
             from: edit.from.clone(),
             reason: edit.reason.trim().to_owned(),
-            at: Time((self.clock)().div_euclid(1_000_000)),
+            at: self.now(),
         };
         if edit.unlock {
             revision.lock = None;
@@ -373,7 +388,7 @@ fn none(key: &str) -> Refused {
     Refused::NotFound(format!("there is no flag {key}"))
 }
 
-fn live<'e>(before: Option<&'e Entry>, key: &str) -> Result<&'e Entry, Refused> {
+pub(super) fn live<'e>(before: Option<&'e Entry>, key: &str) -> Result<&'e Entry, Refused> {
     before.filter(|it| it.revision.is_live()).ok_or_else(|| none(key))
 }
 
@@ -399,7 +414,8 @@ fn turns_up(before: Option<&Entry>, revision: &Revision) -> bool {
         (Some(one), Some(other)) => decide_alike(one.get(), other.get()),
         _ => false,
     };
-    before.off || !alike || before.ramp != revision.ramp
+    let course = |of: &Revision| Kept::of(of).ok().flatten().map(|kept| kept.course);
+    before.off || !alike || course(before) != course(revision)
 }
 
 /// Problems with their places within the definition of the flag.

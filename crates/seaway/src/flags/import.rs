@@ -67,8 +67,10 @@ impl Flags {
         if matches!(onto, Onto::Version(wanted) if wanted.tag != version.tag) {
             return Err(Refused::Conflict { current: self.current(environment, SHARED) });
         }
-        let plan = Plan { flags: self, environment, edit: &edit, set: &set, replace };
-        let (revisions, imported) = plan.made(bytes)?;
+        let shared = shared(bytes)?;
+        let (edit, set, shared) = (&edit, &set, shared.as_str());
+        let plan = Plan { flags: self, environment, edit, set, shared, replace };
+        let (revisions, imported) = plan.made()?;
         if !revisions.is_empty() && !self.append(revisions).await? {
             self.catch_up().await?;
             return Err(Refused::Conflict { current: self.current(environment, SHARED) });
@@ -82,21 +84,23 @@ struct Plan<'a> {
     environment: &'a str,
     edit: &'a Edit,
     set: &'a FlagSet,
+    /// What all flags of the file share.
+    shared: &'a str,
     replace: bool,
 }
 
 impl Plan<'_> {
     /// The revisions that a file makes, and what they change.
-    fn made(&self, bytes: &[u8]) -> Result<(Vec<Revision>, Imported), Refused> {
+    fn made(&self) -> Result<(Vec<Revision>, Imported), Refused> {
         let mut imported = Imported {
             objections: self.set.objections().take(OBJECTIONS_MAX).cloned().collect(),
             ..Imported::default()
         };
         let mut revisions = Vec::new();
-        let shared = shared(bytes)?;
+        let shared = self.shared;
         let before = self.flags.newest(self.environment, SHARED);
         if before.as_ref().map_or(r#"{"flags":{}}"#, |it| it.source()) != shared {
-            let definition = RawValue::from_string(shared.clone())?;
+            let definition = RawValue::from_string(shared.to_owned())?;
             revisions.push(self.revision(SHARED, before.as_deref(), Some(definition))?);
             imported.shared = true;
         }
@@ -127,7 +131,7 @@ impl Plan<'_> {
             }
         } else {
             if imported.shared {
-                self.check_others(&shared, &others)?;
+                self.check_others(shared, &others)?;
             }
             if others.len() + self.set.flags().len() > FLAGS_MAX {
                 return Err(too_many());
@@ -168,7 +172,12 @@ impl Plan<'_> {
         let lock = before.and_then(|it| it.revision.lock.clone());
         // What is off stays off until it is turned on: files are read by machines, too.
         let off = definition.is_some() && before.is_some_and(|it| it.revision.off);
-        let next = Next { action, definition, off, ramp: None, lock };
+        let mut next = Next { action, definition, off, ramp: None, lock };
+        if let Some(before) = before.filter(|it| it.revision.ramp.is_some()) {
+            let around = super::registry::around(self.shared).map_err(Refused::Wrong)?;
+            let (now, unlocks) = (self.flags.now(), self.edit.unlock);
+            next = super::ramps::written(&around, before, next, now, unlocks)?;
+        }
         self.flags.draft(self.environment, key, before, self.edit, next)
     }
 }

@@ -11,7 +11,7 @@ pub(crate) mod api;
 mod command;
 mod definition;
 mod edit;
-#[allow(dead_code, unused_imports, reason = "ramps and evaluations ask next")]
+#[allow(dead_code, unused_imports, reason = "evaluations ask next")]
 mod exposures;
 mod follow;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +19,7 @@ mod fuzzing;
 mod import;
 pub(crate) mod ofrep;
 pub(crate) mod page;
+pub(crate) mod ramps;
 mod refs;
 mod registry;
 mod revision;
@@ -36,6 +37,7 @@ pub use fuzzing::flags;
 
 pub(crate) use command::FlagVerb;
 pub(crate) use exposures::{Exposures, exposures, logs, send_exposures, send_outcomes};
+pub(crate) use ramps::Runner as Ramps;
 pub(crate) use registry::Flags;
 pub(crate) use store::Store;
 pub(crate) use sync::definitions;

@@ -40,6 +40,10 @@ pub(crate) enum Action {
     Advance,
     /// Its ramp went back, and the flag is locked.
     RollBack,
+    /// Its ramp waits until something is clear.
+    Hold,
+    /// Its ramp waits no longer.
+    Resume,
 }
 
 impl Action {
@@ -55,6 +59,8 @@ impl Action {
             Self::Ramp => "ramp",
             Self::Advance => "advance",
             Self::RollBack => "roll-back",
+            Self::Hold => "hold",
+            Self::Resume => "resume",
         }
     }
 }
@@ -73,9 +79,9 @@ pub(crate) struct Revision {
     /// Whether it is turned off: then it is not served as its definition says.
     #[serde(default)]
     pub(crate) off: bool,
-    /// Its ramp, if it has one.
+    /// Its ramp, if it has one: see [`super::ramps::Kept`].
     #[serde(default)]
-    pub(crate) ramp: Option<Value>,
+    pub(crate) ramp: Option<Box<RawValue>>,
     /// Why it may not be turned up, if it may not.
     #[serde(default)]
     pub(crate) lock: Option<Value>,
@@ -88,7 +94,7 @@ pub(crate) struct Revision {
     pub(crate) at: Time,
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     let moment = jiff::Timestamp::deserialize(deserializer)?;
     Ok(Time(moment.as_second()))
 }

@@ -32,6 +32,7 @@ mod flags_lang;
 mod flags_ofrep;
 mod flags_openapi;
 mod flags_otlp;
+mod flags_ramps;
 mod flags_verbs;
 mod forge;
 mod govuk;

@@ -4,6 +4,7 @@ mod edits;
 mod rows;
 
 pub(crate) use edits::{delete, export, import, off, on, preview, restore, set};
+pub(super) use rows::found;
 pub(crate) use rows::{history, list, one};
 
 use super::edit::{Base, Refused};
@@ -51,7 +52,7 @@ pub(super) struct Whole<'e> {
     #[serde(flatten)]
     row: Row<'e>,
     definition: Option<&'e RawValue>,
-    ramp: &'e Option<Value>,
+    ramp: Option<&'e RawValue>,
     lock: &'e Option<Value>,
 }
 
@@ -111,17 +112,17 @@ impl<'e> Row<'e> {
 impl<'e> Whole<'e> {
     pub(super) fn of(entry: &'e Entry) -> Self {
         let Revision { definition, ramp, lock, .. } = &entry.revision;
-        Self { row: Row::of(entry), definition: definition.as_deref(), ramp, lock }
+        Self { row: Row::of(entry), definition: definition.as_deref(), ramp: ramp.as_deref(), lock }
     }
 }
 
 /// A number as the tag of what it counts.
-pub(super) fn tag(text: impl std::fmt::Display) -> [(HeaderName, String); 1] {
+pub(in crate::flags) fn tag(text: impl std::fmt::Display) -> [(HeaderName, String); 1] {
     [(header::ETAG, format!("\"{text}\""))]
 }
 
 /// What the headers say that is changed: the text of a tag, or `*`.
-pub(super) fn precondition(headers: &HeaderMap) -> Result<Option<Tag>, Problem> {
+pub(in crate::flags) fn precondition(headers: &HeaderMap) -> Result<Option<Tag>, Problem> {
     let unclear = || Problem::bad_request("If-Match or If-None-Match cannot be understood");
     let text = |name: HeaderName| {
         let mut all = headers.get_all(name).iter();
@@ -147,7 +148,7 @@ pub(super) fn precondition(headers: &HeaderMap) -> Result<Option<Tag>, Problem> 
 
 /// What is changed.
 #[derive(Debug, PartialEq)]
-pub(super) enum Tag {
+pub(in crate::flags) enum Tag {
     Any,
     Nothing,
     Text(String),
@@ -155,7 +156,7 @@ pub(super) enum Tag {
 
 impl Tag {
     /// The revision that it names.
-    pub(super) fn base(self) -> Result<Base, Problem> {
+    pub(in crate::flags) fn base(self) -> Result<Base, Problem> {
         match self {
             Self::Any => Ok(Base::Any),
             Self::Nothing => Ok(Base::Nothing),
@@ -184,6 +185,7 @@ impl From<Refused> for Problem {
             }
             Refused::Locked(_) => Self::conflict(what)
                 .hint("say why it may go on: send \"unlock\": true with a reason"),
+            Refused::NotNow(_) => Self::conflict(what),
             Refused::Wrong(_) => Self::unfit(what),
             Refused::Log(refusal) => refusal.into(),
             Refused::Database(_) | Refused::Json(_) => {

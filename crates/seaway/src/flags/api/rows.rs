@@ -143,7 +143,11 @@ fn link(parameters: &Parameters, after: &str) -> Option<HeaderValue> {
 }
 
 /// The flag of an environment and a key.
-pub(super) fn found(app: &App, environment: &str, key: &str) -> Result<Arc<Entry>, Problem> {
+pub(in crate::flags) fn found(
+    app: &App,
+    environment: &str,
+    key: &str,
+) -> Result<Arc<Entry>, Problem> {
     let entry = app.flags.snapshot(environment).and_then(|it| it.get(key).map(Arc::clone));
     entry.ok_or_else(|| {
         let refused = Refused::NotFound(format!("there is no flag {key} in {environment}"));

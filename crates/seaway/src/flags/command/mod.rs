@@ -2,6 +2,7 @@
 
 mod text;
 
+use super::ramps::RampVerb;
 use super::refs::Refs;
 use crate::error::Error;
 use crate::files::write_whole;
@@ -50,6 +51,8 @@ enum Verb {
     Import(Import),
     /// Write all flags of an environment as a file of flagd
     Export(Export),
+    /// Tell how the ramp of a flag is, start it, or change it
+    Ramp(RampVerb),
     /// Find where a repository mentions flags, and which commits brought and took that
     Refs(Refs),
 }
@@ -94,8 +97,9 @@ struct List {
     query: Option<String>,
 }
 
+/// Which flag is meant, and of which server.
 #[derive(Debug, Args)]
-struct One {
+pub(super) struct One {
     #[command(flatten)]
     whom: Whom,
     /// The key of the flag
@@ -191,6 +195,7 @@ impl FlagVerb {
             Verb::Restore(verb) => verb.run().await,
             Verb::Import(verb) => verb.run().await,
             Verb::Export(verb) => verb.run().await,
+            Verb::Ramp(verb) => verb.run().await,
             Verb::Refs(verb) => verb.run(),
         }
     }
@@ -265,7 +270,7 @@ impl One {
         format!("/api/v1/flags/{}/{}{end}", escape(&self.environment), escape(&self.key))
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         end: &str,
@@ -275,6 +280,11 @@ impl One {
         let path = self.path(end);
         let question = Question { method, path: &path, query: &[], condition, body };
         Ok(ask(&self.whom.remote()?, question).await?.0)
+    }
+
+    /// Prints an answer, or what people read of it.
+    pub(super) fn tell(&self, answer: &Value, text: fn(&Value) -> String) -> Result<(), Error> {
+        self.whom.tell(answer, text)
     }
 
     async fn show(self) -> Result<(), Error> {
@@ -413,7 +423,7 @@ impl Export {
 }
 
 /// What is in a file, or comes in by standard input.
-fn read(file: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Error> {
     let read = match file.to_str() {
         Some("-") => {
             let mut bytes = Vec::new();

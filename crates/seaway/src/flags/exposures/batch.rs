@@ -33,6 +33,25 @@ pub(super) struct Placed {
     pub(super) position: u32,
 }
 
+/// A side of the comparison of a ramp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    Treatment,
+    Control,
+}
+
+/// What exposures have to do with the ramp of their flag, as whoever takes them in knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Tag {
+    /// The revision with which the attempt began that was under way then; 0 for none.
+    pub(super) attempt: u64,
+    /// What was served then, and had been for a while: the number of the turn in the attempt; 0 where
+    /// clients may not have learned of it yet.
+    pub(super) turn: u16,
+    /// The side that their units were on.
+    pub(super) side: Option<Side>,
+}
+
 /// What exposures of a group have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Series<'a> {
@@ -40,8 +59,29 @@ pub(super) struct Series<'a> {
     pub(super) flag: &'a str,
     pub(super) variant: &'a str,
     pub(super) audience: Audience,
-    /// Since when exposures are counted anew, Unix microseconds; 0 where they are not.
-    pub(super) window: i64,
+    pub(super) tag: Tag,
+}
+
+impl Tag {
+    fn write(self, writer: &mut Writer) {
+        let side = match self.side {
+            None => 0,
+            Some(Side::Treatment) => 1,
+            Some(Side::Control) => 2,
+        };
+        writer.number(self.attempt).number(self.turn.into()).byte(side);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let (attempt, turn) = (reader.number()?, reader.small()?);
+        let side = match reader.byte()? {
+            0 => None,
+            1 => Some(Side::Treatment),
+            2 => Some(Side::Control),
+            _ => return Err(Damaged("there is no such side")),
+        };
+        Ok(Self { attempt, turn, side })
+    }
 }
 
 /// A moment: the hour since 1970, and the milliseconds within it.
@@ -86,8 +126,8 @@ fn name<'a>(names: &[&'a str], reader: &mut Reader<'a>) -> Result<&'a str, Damag
     names.get(number).copied().ok_or(Damaged("there is no such name"))
 }
 
-/// Environment, flag and variant by their numbers, audience, window, hour.
-type Key = (u32, u32, u32, Audience, i64, u32);
+/// Environment, flag and variant by their numbers, audience, tag, hour.
+type Key = (u32, u32, u32, Audience, Tag, u32);
 
 #[derive(Debug, Default)]
 struct Group {
@@ -119,7 +159,7 @@ impl Exposures {
         let Self { names, groups, count } = self;
         let [environment, flag, variant] =
             [series.environment, series.flag, series.variant].map(|name| names.number(name));
-        let key = (environment, flag, variant, series.audience, series.window, hour);
+        let key = (environment, flag, variant, series.audience, series.tag, hour);
         let new = || Group { first: millis, last: millis, ..Group::default() };
         let group = groups.entry(key).or_insert_with(new);
         group.received += 1;
@@ -135,11 +175,12 @@ impl Exposures {
         self.names.write(writer.byte(VERSION));
         writer.number(self.groups.len() as u64);
         for (key, mut group) in self.groups {
-            let (environment, flag, variant, audience, window, hour) = key;
+            let (environment, flag, variant, audience, tag, hour) = key;
             for number in [environment, flag, variant] {
                 writer.number(number.into());
             }
-            writer.byte(audience.index() as u8).signed(window).number(hour.into());
+            tag.write(writer.byte(audience.index() as u8));
+            writer.number(hour.into());
             writer.number(group.received).number(group.first.into()).number(group.last.into());
             // Of one unit only the first is of use.
             group.rows.sort_unstable();
@@ -208,19 +249,19 @@ pub(super) fn read_exposures(data: &[u8]) -> Result<Vec<ExposureGroup<'_>>, Dama
     version(&mut reader)?;
     let names = read_names(&mut reader)?;
     let mut groups = Vec::new();
-    for _ in 0..reader.count(10)? {
+    for _ in 0..reader.count(12)? {
         let [environment, flag, variant] =
             [name(&names, &mut reader)?, name(&names, &mut reader)?, name(&names, &mut reader)?];
         let audience =
             Audience::of_index(reader.byte()?).ok_or(Damaged("there is no such audience"))?;
-        let window = reader.signed()?;
+        let tag = Tag::read(&mut reader)?;
         let hour = hour(&mut reader)?;
         let received = reader.number()?;
         let begin = i64::from(hour) * HOUR_MILLIS;
         let span =
             [begin + i64::from(reader.small::<u32>()?), begin + i64::from(reader.small::<u32>()?)];
         let rows = rows(&mut reader, EXPOSURE_BYTES)?;
-        let series = Series { environment, flag, variant, audience, window };
+        let series = Series { environment, flag, variant, audience, tag };
         groups.push(ExposureGroup { series, hour, received, span, rows });
     }
     reader.end()?;
@@ -325,7 +366,8 @@ mod tests {
 
     fn series(flag: &str) -> Series<'_> {
         let environment = "production";
-        Series { environment, flag, variant: "on", audience: Audience::Unknown, window: 0 }
+        let (audience, tag) = (Audience::Unknown, Tag::default());
+        Series { environment, flag, variant: "on", audience, tag }
     }
 
     #[test]
@@ -337,7 +379,8 @@ mod tests {
         }
         batch.add(&series("a"), NOW - 5_000, None);
         batch.add(&series("a"), NOW + 5_000_000, Some(Placed { unit: 3, position: 21 }));
-        let released = Series { audience: Audience::Team, window: NOW, ..series("b") };
+        let tag = Tag { attempt: 7, turn: 1_000, side: Some(Side::Control) };
+        let released = Series { audience: Audience::Team, tag, ..series("b") };
         batch.add(&released, NOW, Some(Placed { unit: u64::MAX, position: u32::MAX }));
         assert_eq!(batch.len(), 1_003);
         let data = batch.encode();

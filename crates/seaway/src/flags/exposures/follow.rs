@@ -2,11 +2,13 @@
 
 use super::batch::{read_exposures, read_outcomes};
 use super::state::State;
-use super::store::Recorded;
+use super::store::{Recorded, What};
 use super::{Exposures, Shared};
 use crate::error::Error;
+use crate::flags::ramps::Course;
 use crate::ledger::{Engine, Turn};
 use futures_util::FutureExt as _;
+use serde::Deserialize;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -20,6 +22,22 @@ const KEEP_EVERY: Duration = Duration::from_secs(30);
 const KEEP_SHARE: u32 = 20;
 /// The number of the turn of keeping the state: known to nobody else who locks in this database.
 const TURN: i64 = 0x5ea_3a11_0ca7;
+
+/// What is looked at of a revision of a flag.
+#[derive(Deserialize)]
+struct Ramping {
+    environment: String,
+    key: String,
+    revision: u64,
+    #[serde(default)]
+    ramp: Option<Course>,
+}
+
+impl Ramping {
+    fn of(data: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(data)
+    }
+}
 
 /// Keeps the state in the database. Of several servers one does.
 struct Keeper {
@@ -114,17 +132,23 @@ impl Shared {
 
     fn apply(&self, event: &Recorded) {
         let position = event.position;
-        let damaged = match event.is_outcomes {
-            false => match read_exposures(&event.data) {
+        let problem = match event.what {
+            What::Exposures => match read_exposures(&event.data) {
                 Ok(groups) => return self.write().expose(position, &groups),
-                Err(damaged) => damaged,
+                Err(damaged) => damaged.to_string(),
             },
-            true => match read_outcomes(&event.data) {
+            What::Outcomes => match read_outcomes(&event.data) {
                 Ok(groups) => return self.write().conclude(position, &groups),
-                Err(damaged) => damaged,
+                Err(damaged) => damaged.to_string(),
+            },
+            What::Revision => match Ramping::of(&event.data) {
+                Ok(Ramping { environment, key, revision, ramp }) => {
+                    return self.write().revise(position, (&environment, &key), revision, ramp);
+                }
+                Err(error) => error.to_string(),
             },
         };
-        tracing::error!(position, %damaged, "an event of exposures was passed over");
+        tracing::error!(position, problem, "an event was passed over by who counts exposures");
     }
 
     /// Takes the state that is kept in the place of the one in memory. Tells whether that went well.
@@ -134,9 +158,7 @@ impl Shared {
             Ok(mut state) => {
                 keeper.kept = None;
                 state.soil();
-                let mut known = self.write();
-                known.hand_on_watches(&mut state);
-                *known = state;
+                *self.write() = state;
                 true
             }
             Err(error) => {

@@ -176,15 +176,16 @@ impl<'s> Intake<'s> {
         if let Some(why) = state.refuses(&place) {
             return Err(why.into());
         }
+        let audience = sent.audience.or_else(|| place.audience(sent.variant, time));
         let series = Series {
             environment,
             flag: sent.flag,
             variant: sent.variant,
-            audience: sent.audience.or(place.audience).unwrap_or(Audience::Unknown),
-            window: if time >= place.since { place.since } else { 0 },
+            audience: audience.unwrap_or(Audience::Unknown),
+            tag: place.tag(sent.unit, time),
         };
         let second = u32::try_from(time.div_euclid(1_000_000)).unwrap_or(0);
-        let new = placed.filter(|it| !place.is_known(it.unit, second, series.window));
+        let new = placed.filter(|it| !place.is_known(it.unit, second, series.tag));
         self.exposures.add(&series, time, new);
         Ok(())
     }

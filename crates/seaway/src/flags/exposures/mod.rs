@@ -25,7 +25,7 @@ mod unit;
 pub(crate) use api::{send_exposures, send_outcomes};
 pub(crate) use audience::Audience;
 pub(crate) use otlp::logs;
-pub(crate) use state::{Band, Bands, Seen, Watch};
+pub(crate) use state::{Counts, GRACE_SECONDS, Ramped};
 pub(crate) use told::exposures;
 
 use crate::app::Clock;
@@ -86,26 +86,10 @@ impl Exposures {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Counts the units of a flag by band from now on, until [`Self::unwatch`]. To watch as before
-    /// costs nothing; to watch otherwise counts all units of the flag once.
-    ///
-    /// A server knows by this since when units are to be counted anew, and puts that on the log
-    /// with their exposures. So every server has to watch a flag whose ramp is on a step, soon
-    /// after the step began; one that does not leaves out what it takes in. The counts come from
-    /// the log, so that all servers tell the same.
-    pub(crate) fn watch(&self, environment: &str, flag: &str, watch: Watch) {
-        self.shared.write().watch(environment, flag, watch);
-    }
-
-    /// Watches a flag no longer.
-    pub(crate) fn unwatch(&self, environment: &str, flag: &str) {
-        self.shared.write().unwatch(environment, flag);
-    }
-
-    /// What was counted for the watch of a flag; `None` if it is not watched. Costs as much as
-    /// there are bands and variants, so it may be asked for at any time.
-    pub(crate) fn bands(&self, environment: &str, flag: &str) -> Option<Bands> {
-        self.shared.read().bands(environment, flag)
+    /// What was counted for the ramp of a flag, within its attempt; `None` if it has none. All servers
+    /// tell the same, as soon as they have come to the same place on the log.
+    pub(crate) fn ramped(&self, environment: &str, flag: &str) -> Option<Ramped> {
+        self.shared.read().ramped(environment, flag)
     }
 
     /// When a flag was first seen by somebody outside the team in a variant that is wanted: the

@@ -38,11 +38,11 @@ impl Exposures {
         if state.refuses(&place).is_some() {
             return;
         }
-        let audience = audience.or(place.audience).unwrap_or(Audience::Unknown);
-        let window = if now >= place.since { place.since } else { 0 };
-        let series = Series { environment, flag, variant, audience, window };
+        let audience = audience.or_else(|| place.audience(variant, now));
+        let audience = audience.unwrap_or(Audience::Unknown);
+        let series = Series { environment, flag, variant, audience, tag: place.tag(unit, now) };
         let second = u32::try_from(now.div_euclid(1_000_000)).unwrap_or(0);
-        let new = placed.filter(|it| !place.is_known(it.unit, second, window));
+        let new = placed.filter(|it| !place.is_known(it.unit, second, series.tag));
         drop(state);
         let mut recorded = shared.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         if recorded.len() < WAITING_MAX {

@@ -4,7 +4,7 @@
 use super::batch::{EXPOSURES_KIND, OUTCOMES_KIND};
 use super::state::{FORMAT, Kept, Limits, State};
 use super::unit::{KEY_BYTES, Key};
-use crate::ledger::{Database, Error, Many, Schema, at_one_moment, migrate};
+use crate::ledger::{Database, Error, FLAG_KIND, Many, Schema, at_one_moment, migrate};
 use sqlx::AssertSqlSafe;
 
 /// The key of units, beside the tokens: who has a backup of the log and not this cannot tell who the
@@ -40,11 +40,30 @@ const STATE: Schema = Schema {
 /// Parts that are read at once: some megabytes.
 const PARTS_AT_ONCE: i64 = 64;
 
-/// An event of exposures or outcomes.
+/// What an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Exposures,
+    Outcomes,
+    /// A revision of a flag, which may have a ramp.
+    Revision,
+}
+
+impl What {
+    fn of(kind: &str) -> Self {
+        match kind {
+            OUTCOMES_KIND => Self::Outcomes,
+            FLAG_KIND => Self::Revision,
+            _ => Self::Exposures,
+        }
+    }
+}
+
+/// An event that is followed.
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) position: i64,
-    pub(super) is_outcomes: bool,
+    pub(super) what: What,
     pub(super) data: Vec<u8>,
 }
 
@@ -100,27 +119,40 @@ impl Store {
         Ok(key.ok_or_else(|| sqlx::Error::Decode("the key of units is damaged".into()))?)
     }
 
-    /// Reads the events of exposures and outcomes after a position, at most so many. One that is
-    /// damaged is passed over.
+    /// Reads the events of exposures and outcomes and the revisions of flags after a position, in the
+    /// order of the log, at most so many. One that is damaged is passed over.
     pub(super) async fn read_after(&self, position: i64, most: i64) -> Result<Stretch, Error> {
         // Known before the events are read, so that none up to it can be missed.
         let newest: i64 = sqlx::query_scalar("SELECT newest FROM log_head WHERE one = 1")
             .fetch_one(self.log.pool())
             .await?;
         // The kinds stand in the text, as they do in the index, so that this is found.
-        let events = format!(
-            "FROM events WHERE kind IN ('{EXPOSURES_KIND}', '{OUTCOMES_KIND}') \
-             AND position > $1 ORDER BY position LIMIT $2"
-        );
-        let text = format!("SELECT position, kind, data {events}");
+        let read = |columns: &str| {
+            let [exposures, revisions] = [
+                format!("kind IN ('{EXPOSURES_KIND}', '{OUTCOMES_KIND}')"),
+                format!("kind = '{FLAG_KIND}'"),
+            ]
+            .map(|of_kind| {
+                format!(
+                    "SELECT {columns} FROM events WHERE {of_kind} AND position > $1 \
+                             ORDER BY position LIMIT $2"
+                )
+            });
+            format!(
+                "SELECT {columns} FROM (SELECT {columns} FROM ({exposures}) AS exposures \
+                 UNION ALL SELECT {columns} FROM ({revisions}) AS revisions) AS followed \
+                 ORDER BY position LIMIT $2"
+            )
+        };
+        let text = read("position, kind, data");
         let query = sqlx::query_as(AssertSqlSafe(text)).bind(position).bind(most);
-        let read: Result<Vec<(i64, String, Vec<u8>)>, _> = query.fetch_all(self.log.pool()).await;
-        let rows = match read {
+        let found: Result<Vec<(i64, String, Vec<u8>)>, _> = query.fetch_all(self.log.pool()).await;
+        let rows = match found {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(%error, "exposures are read one by one");
-                let text = format!("SELECT position {events}");
-                let query = sqlx::query_scalar(AssertSqlSafe(text)).bind(position).bind(most);
+                let query =
+                    sqlx::query_scalar(AssertSqlSafe(read("position"))).bind(position).bind(most);
                 self.one_by_one(query.fetch_all(self.log.pool()).await?).await?
             }
         };
@@ -129,7 +161,7 @@ impl Store {
         let up_to = if is_all { last.max(newest).max(position) } else { last };
         let recorded = |(position, kind, data): (i64, String, Vec<u8>)| Recorded {
             position,
-            is_outcomes: kind == OUTCOMES_KIND,
+            what: What::of(&kind),
             data,
         };
         Ok(Stretch { events: rows.into_iter().map(recorded).collect(), up_to })

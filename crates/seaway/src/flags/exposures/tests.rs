@@ -1,6 +1,10 @@
 //! Exposures on a log of their own.
 
-use super::{Audience, Exposures, Shared, Watch};
+use super::{Audience, Exposures, Shared};
+use crate::author::Author;
+use crate::flags::Flags;
+use crate::flags::edit::{Base, Edit};
+use crate::flags::ramps::Wish;
 use crate::ledger::tests::postgres::Cluster;
 use crate::ledger::{Databases, Ledger, Limits, Place};
 use std::sync::Arc;
@@ -43,13 +47,6 @@ async fn what_is_recorded_at_evaluation_is_counted_and_survives() {
         let (exposures, databases) = open(&folder).await;
         let (stop, stopped) = watch::channel(false);
         let following = tokio::spawn(exposures.clone().follow(stopped));
-        let watch = Watch {
-            since: NOW - 1,
-            edges: vec![0, 1 << 32],
-            metrics: vec!["errors".to_owned()],
-            audience: Some(Audience::Internal),
-        };
-        exposures.watch("production", "cart", watch);
         for unit in 0..100 {
             let unit = format!("u{}", unit % 10);
             exposures.record("production", "cart", "on", Some(&unit), None, NOW);
@@ -75,22 +72,10 @@ async fn what_is_recorded_at_evaluation_is_counted_and_survives() {
     let variant = &told.variants[0];
     assert_eq!(variant.hours.iter().map(|(_, count)| count.units).sum::<u64>(), 10);
     let received = |at: usize| variant.audiences[at].map(|span| span.received);
-    assert_eq!([0, 1, 2, 3].map(received), [Some(1), Some(100), None, None]);
+    assert_eq!([0, 1, 2, 3].map(received), [Some(1), None, None, Some(100)]);
     assert_eq!(exposures.released("production", "cart", |it| it == "on"), Some(NOW / 1_000));
     assert_eq!(exposures.released("production", "cart", |it| it == "off"), None);
     assert_eq!(exposures.last_exposure("production", "cart"), Some(NOW / 1_000));
-    // Whoever watches again finds what was counted before.
-    let edges = vec![0, 1 << 31, 1 << 32];
-    let watch = Watch { since: NOW - 1, edges, metrics: Vec::new(), audience: None };
-    exposures.watch("production", "cart", watch);
-    let bands = exposures.bands("production", "cart").unwrap().bands;
-    assert_eq!(
-        bands.iter().map(|band| band.seen.iter().map(|it| it.units).sum::<u64>()).sum::<u64>(),
-        10
-    );
-    assert_eq!(bands.len(), 2);
-    exposures.unwatch("production", "cart");
-    assert_eq!(exposures.bands("production", "cart"), None);
     stop.send(true).unwrap();
     following.await.unwrap();
 }
@@ -126,21 +111,30 @@ async fn what_is_kept_is_what_a_rebuild_gives() {
     assert_eq!(state.position(), 0);
 }
 
+fn edit() -> Edit {
+    let by = Author { id: None, name: None, role: None };
+    let (from, reason) = (String::new(), "a test".to_owned());
+    Edit { base: Base::Any, by, from, reason, unlock: false }
+}
+
 /// A ramp asks any of several servers, and is told the same by all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_count_the_same_for_a_ramp() {
     let Some(cluster) = Cluster::start() else { return };
     let place = Place::Postgres(cluster.database());
-    let (one, two) = (open_at(&place).await.0, open_at(&place).await.0);
+    let ((one, databases), (two, _)) = (open_at(&place).await, open_at(&place).await);
     let (stop, stopped) = watch::channel(false);
     let following = [&one, &two].map(|it| tokio::spawn(it.clone().follow(stopped.clone())));
     let half = seaway_core::flags::edge(50, 100);
-    let step = |since: i64| Watch {
-        since,
-        edges: vec![0, half, 1 << 32],
-        metrics: vec!["errors".to_owned()],
-        audience: None,
-    };
+    let store = crate::flags::Store::new(databases.log.clone());
+    let flags = Flags::start(store, one.shared.ledger.clone(), clock).await.unwrap();
+    let flag = r#"{"state":"ENABLED","variants":{"on":1,"off":0},"defaultVariant":"off"}"#;
+    let flag = serde_json::value::RawValue::from_string(flag.to_owned()).unwrap();
+    flags.set("production", "cart", &flag, edit()).await.unwrap();
+    let plan = r#"{"variant":"on","base":"off","guardrails":[{"metric":"errors"}],"steps":[
+        {"percent":20,"hold_seconds":9,"least_exposures":9},
+        {"percent":50,"hold_seconds":9,"least_exposures":9}]}"#;
+    let plan = seaway_core::flags::ramp::Plan::parse(plan).unwrap();
     let send = async |from: &Exposures, units: std::ops::Range<u32>, at: i64| {
         let mut intake = super::intake::Intake::new(&from.shared, NOW);
         for unit in units {
@@ -170,36 +164,33 @@ async fn two_servers_count_the_same_for_a_ramp() {
         from.shared.append(batch).await.unwrap();
     };
     let counts = |exposures: &Exposures| {
-        let bands = exposures.bands("production", "cart").unwrap();
-        assert!(bands.bands.iter().all(|band| band.in_two == 0 && band.seen.len() <= 1));
-        let seen = |at: usize| {
-            let seen = bands.bands[at].seen.first().cloned().unwrap_or_default();
-            (seen.variant, seen.units, seen.failed)
-        };
-        (seen(0), seen(1))
+        let counts = exposures.ramped("production", "cart").unwrap().counts;
+        (counts.treated, [counts.treatment, counts.control], counts.evidence)
     };
     let mut units = Vec::new();
-    for since in [NOW - 90_000_000, NOW - 60_000_000] {
-        [&one, &two].iter().for_each(|it| it.watch("production", "cart", step(since)));
+    for wish in [Wish::Start(Box::new(plan)), Wish::Move { step: 1, treated: 0 }] {
+        flags.ramp("production", "cart", &wish, edit()).await.unwrap();
         // Each takes in some, and some that the other has taken in.
-        send(&one, 0..600, since).await;
-        send(&two, 400..1_000, since + 5_000_000).await;
+        for (from, seen, at) in [(&one, 0..600, NOW), (&two, 400..1_000, NOW + 5_000_000)] {
+            followed(from).await;
+            send(from, seen, at).await;
+        }
         for it in [&one, &two] {
             followed(it).await;
         }
         assert_eq!(counts(&one), counts(&two));
-        let ((on, first, failed), (off, second, others)) = counts(&one);
-        assert_eq!((on.as_str(), off.as_str(), first + second), ("on", "off", 1_000));
-        assert_eq!((failed, others), (vec![first], vec![0]));
-        units.push(first);
+        let (treated, [treatment, control], evidence) = counts(&one);
+        // Whoever is in the first half sends that it has seen the variant.
+        assert!((400..600).contains(&treated), "{treated}");
+        assert_eq!([evidence[0].treatment(), evidence[0].control()], [treatment, 0]);
+        units.push(treatment + control);
     }
-    assert_eq!(units[0], units[1], "the second step counts everybody anew");
+    assert!((300..500).contains(&units[0]) && units[1] == 1_000, "{units:?}");
     stop.send(true).unwrap();
     for it in following {
         it.await.unwrap();
     }
     let three = open_at(&place).await.0;
     assert!(three.shared.read().position() > 0, "one of them has kept what it knows");
-    three.watch("production", "cart", step(NOW - 60_000_000));
     assert_eq!(counts(&three), counts(&one));
 }

@@ -68,6 +68,8 @@ fn done(action: Action) -> &'static str {
         Action::Ramp => "given another ramp",
         Action::Advance => "ramped up",
         Action::RollBack => "rolled back",
+        Action::Hold => "held on its ramp",
+        Action::Resume => "let on along its ramp",
     }
 }
 

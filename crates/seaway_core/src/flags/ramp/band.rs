@@ -15,15 +15,28 @@ pub enum Band {
     Control,
 }
 
-/// How the units of a ramp are spread.
-#[derive(Debug, Clone)]
-pub(super) struct Spread {
+/// How the units of a ramp are spread. All that tells on which side a unit is, once the plan fits the
+/// flag: see [`super::Ramp::spread`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spread {
     pub(super) key: String,
     pub(super) salt: Option<String>,
     pub(super) bucketing: Bucketing,
 }
 
 impl Spread {
+    /// How the units of the flag of this key are spread, with the salt of the plan.
+    #[must_use]
+    pub fn new(key: &str, salt: Option<&str>, bucketing: Bucketing) -> Self {
+        Self { key: key.to_owned(), salt: salt.map(str::to_owned), bucketing }
+    }
+
+    /// The version of the hash.
+    #[must_use]
+    pub fn bucketing(&self) -> Bucketing {
+        self.bucketing
+    }
+
     /// The place of a unit, below [`Share::PLACES`]: the same as in the compiled definition. `None`
     /// without a name, which is nobody who could be compared.
     pub(super) fn place(&self, unit: &str) -> Option<u32> {
@@ -41,7 +54,8 @@ impl Spread {
 
     /// The band of a unit, where it is in one. Only among everyone are there bands: a team is too
     /// small to be compared with itself.
-    pub(super) fn band(&self, reach: Reach, unit: &str) -> Option<Band> {
+    #[must_use]
+    pub fn band(&self, reach: Reach, unit: &str) -> Option<Band> {
         let Reach::Share(Audience::Everyone, share) = reach else { return None };
         let treated = share.places();
         let compared = treated.min(Share::PLACES - treated);

@@ -44,11 +44,7 @@ impl Ramp {
         let targeting = parts.0.iter().find(|(name, _)| name == "targeting");
         let targeting = targeting.map_or(Ok(Json::Null), |(_, raw)| Json::parse(raw.get()));
         let targeting = targeting.map_err(|problem| in_definition(vec![problem]))?;
-        let spread = Spread {
-            key: key.to_owned(),
-            salt: plan.salt().map(str::to_owned),
-            bucketing: flag.bucketing(),
-        };
+        let spread = Spread::new(key, plan.salt(), flag.bucketing());
         let ramp = Self {
             falls_to_base: flag.default_variant() == Some(plan.base()),
             plan,
@@ -98,6 +94,12 @@ impl Ramp {
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// How its units are spread.
+    #[must_use]
+    pub fn spread(&self) -> &Spread {
+        &self.spread
     }
 
     /// The flag's definition at a reach, in flagd's format. Members other than the targeting are

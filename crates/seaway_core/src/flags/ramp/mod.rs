@@ -45,7 +45,7 @@ mod state;
 mod tests;
 mod under;
 
-pub use band::Band;
+pub use band::{Band, Spread};
 pub use cause::{Cause, Worse};
 pub use decide::{Action, Decision, Observation, Outcomes, decide};
 pub use definition::Ramp;

@@ -1,10 +1,11 @@
 //! What is known of one flag in one environment: who has seen which variant, and when first.
 
+use super::attempt::Attempt;
 use super::metric::Metric;
 use super::table::{Record, Table};
-use super::watch::Watching;
-use crate::flags::exposures::batch::{ExposureGroup, HOUR_SECONDS, Placed, Series};
+use crate::flags::exposures::batch::{ExposureGroup, HOUR_SECONDS, Series, Side, Tag};
 use crate::flags::exposures::codec::{u32_at, u64_at};
+use crate::flags::ramps::Course;
 use std::collections::VecDeque;
 
 /// Variants of a flag that are told apart. No definition has that many, whoever sends them.
@@ -16,16 +17,61 @@ pub(super) const HOURS_KEPT: u32 = 14 * 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Exposed {
     pub(super) unit: u64,
-    /// Where the unit falls: `seaway_core::flags::position`.
-    pub(super) position: u32,
     /// When first, seconds since 1970.
     pub(super) first: u32,
-    /// When first within the window.
-    pub(super) first_in_window: u32,
-    /// The newest window in which it has seen the variant: its number among those of the flag,
-    /// from 1; 0 for none.
-    pub(super) window: u16,
+    /// When it was found in a band, in this variant and attempt: seconds since 1970.
+    pub(super) entered: u32,
+    /// The newest attempt of a ramp in which it has seen the variant: see [`Attempt::number`]; 0 for
+    /// none. All that follows is of that attempt.
+    pub(super) attempt: u16,
     pub(super) variant: u16,
+    /// For each guardrail whether the unit has erred; then the side; then the newest turn in which
+    /// it has seen the variant.
+    bits: u32,
+}
+
+const SIDE_AT: u32 = 20;
+const TURN_AT: u32 = 22;
+
+impl Exposed {
+    /// Begins an attempt, in which nothing is known yet.
+    pub(super) fn begin(&mut self, attempt: u16) {
+        (self.attempt, self.entered, self.bits) = (attempt, 0, 0);
+    }
+
+    pub(super) fn turn(&self) -> u16 {
+        (self.bits >> TURN_AT) as u16
+    }
+
+    pub(super) fn set_turn(&mut self, turn: u16) {
+        self.bits = self.bits & ((1 << TURN_AT) - 1) | u32::from(turn) << TURN_AT;
+    }
+
+    pub(super) fn side(&self) -> Option<Side> {
+        match self.bits >> SIDE_AT & 0b11 {
+            1 => Some(Side::Treatment),
+            2 => Some(Side::Control),
+            _ => None,
+        }
+    }
+
+    pub(super) fn enter(&mut self, side: Side, second: u32) {
+        let side = match side {
+            Side::Treatment => 1,
+            Side::Control => 2,
+        };
+        self.bits = self.bits & !(0b11 << SIDE_AT) | side << SIDE_AT;
+        self.entered = second;
+    }
+
+    pub(super) fn has_erred(&self, guardrail: usize) -> bool {
+        self.bits >> guardrail & 1 == 1
+    }
+
+    /// Guardrails are fewer than [`SIDE_AT`].
+    pub(super) fn err(&mut self, guardrail: usize) {
+        self.bits |= 1 << guardrail;
+    }
 }
 
 impl Record for Exposed {
@@ -37,10 +83,10 @@ impl Record for Exposed {
 
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.unit.to_le_bytes());
-        for number in [self.position, self.first, self.first_in_window] {
+        for number in [self.first, self.entered, self.bits] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
-        bytes.extend_from_slice(&self.window.to_le_bytes());
+        bytes.extend_from_slice(&self.attempt.to_le_bytes());
         bytes.extend_from_slice(&self.variant.to_le_bytes());
     }
 
@@ -48,10 +94,10 @@ impl Record for Exposed {
         let last = u32_at(bytes, 20);
         Self {
             unit: u64_at(bytes, 0),
-            position: u32_at(bytes, 8),
-            first: u32_at(bytes, 12),
-            first_in_window: u32_at(bytes, 16),
-            window: last as u16,
+            first: u32_at(bytes, 8),
+            entered: u32_at(bytes, 12),
+            bits: u32_at(bytes, 16),
+            attempt: last as u16,
             variant: (last >> 16) as u16,
         }
     }
@@ -152,8 +198,8 @@ pub(super) struct Flag {
     pub(super) environment: Box<str>,
     pub(super) key: Box<str>,
     pub(super) variants: Vec<Variant>,
-    /// Moments since when exposures were counted anew, Unix microseconds, as they were heard of.
-    pub(super) windows: Vec<i64>,
+    /// Attempts of ramps so far.
+    pub(super) attempts: u16,
     pub(super) exposed: Table<Exposed>,
     /// Units that have seen more than one variant.
     pub(super) in_two: u64,
@@ -163,7 +209,8 @@ pub(super) struct Flag {
     pub(super) left_out: u64,
     /// The newest hour.
     pub(super) newest: u32,
-    pub(super) watching: Option<Box<Watching>>,
+    /// The ramp, while there is one.
+    pub(super) attempt: Option<Box<Attempt>>,
     pub(super) is_dirty: bool,
 }
 
@@ -183,52 +230,55 @@ impl Flag {
         self.variants.iter().position(|it| *it.name == *name).map(|at| at as u16)
     }
 
-    /// The number of a window, from 1; 0 for none.
-    fn window(&mut self, since: i64) -> u16 {
-        if since == 0 {
-            return 0;
-        }
-        // The newest are asked for most.
-        if let Some(at) = self.windows.iter().rposition(|it| *it == since) {
-            return u16::try_from(at + 1).unwrap_or(0);
-        }
-        match u16::try_from(self.windows.len() + 1) {
-            Ok(number) => {
-                self.windows.push(since);
-                number
-            }
-            Err(_) => 0,
-        }
-    }
-
-    /// When a window begins; the one without a number is before all others.
-    pub(super) fn window_begin(&self, number: u16) -> i64 {
-        match number.checked_sub(1) {
-            Some(at) => self.windows.get(usize::from(at)).copied().unwrap_or(i64::MIN),
-            None => i64::MIN,
-        }
-    }
-
     /// Whether an exposure tells nothing new but its number.
-    pub(super) fn is_known(&self, unit: u64, variant: u16, second: u32, window: i64) -> bool {
-        self.exposed.of(unit).any(|known| {
-            let begin = self.window_begin(known.window);
-            known.variant == variant
-                && second >= known.first
-                && (window == 0
-                    || begin > window
-                    || begin == window && second >= known.first_in_window)
-        })
+    pub(super) fn is_known(&self, unit: u64, variant: u16, second: u32, tag: Tag) -> bool {
+        let Some(known) = self.exposed.of(unit).find(|known| known.variant == variant) else {
+            return false;
+        };
+        let attempt = self.attempt.as_ref().filter(|attempt| attempt.has(tag));
+        second >= known.first
+            && attempt.is_none_or(|attempt| attempt.is_known(self, known, second, tag))
+    }
+
+    /// Hears of a revision of the flag, which has a ramp or none.
+    pub(super) fn revise(&mut self, revision: u64, course: Option<Course>) {
+        self.is_dirty = true;
+        let is_same = |attempt: &Attempt, course: &Course| {
+            attempt.course.first_revision == course.first_revision
+        };
+        match (&mut self.attempt, course) {
+            (Some(attempt), Some(course)) if is_same(attempt, &course) => {
+                attempt.revise(revision, course);
+            }
+            (attempt, Some(course)) => {
+                self.attempts = self.attempts.saturating_add(1);
+                let mut new = Attempt::new(self.attempts, &self.key, revision, course);
+                for (number, variant) in self.variants.iter().enumerate() {
+                    new.hear_of_variant(&variant.name, number as u16);
+                }
+                *attempt = Some(Box::new(new));
+            }
+            (attempt, None) => *attempt = None,
+        }
+    }
+
+    /// Whether a ramp is under way.
+    pub(super) fn is_ramping(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| attempt.is_under_way)
     }
 
     /// Adds what was read from the log. `room` is how many units may still be added anywhere.
     pub(super) fn add(&mut self, group: &ExposureGroup<'_>, metrics: &[Metric], room: &mut usize) {
-        let Series { variant, audience, window, .. } = group.series;
+        let Series { variant, audience, tag, .. } = group.series;
         let number = match self.variant(variant) {
             Some(number) => number,
             None if self.variants.len() < VARIANTS_MAX => {
                 self.variants.push(Variant::named(variant));
-                (self.variants.len() - 1) as u16
+                let number = (self.variants.len() - 1) as u16;
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.hear_of_variant(variant, number);
+                }
+                number
             }
             None => {
                 self.left_out += group.received;
@@ -246,52 +296,43 @@ impl Flag {
         }
         let kept_from = self.kept_from();
         self.variants[usize::from(number)].add(group.hour, kept_from, 0, group.received);
-        let window = self.window(window);
+        let mut attempt = self.attempt.take_if(|attempt| attempt.has(tag));
+        if let Some(attempt) = &mut attempt {
+            attempt.note(last);
+        }
         for (placed, second) in group.rows() {
-            self.expose(placed, number, second, window, metrics, room);
+            let Some(place) = self.expose(placed.unit, number, second, room) else { continue };
+            if let Some(attempt) = &mut attempt {
+                attempt.expose(self, place, (second, tag), metrics);
+            }
+        }
+        if attempt.is_some() {
+            self.attempt = attempt;
         }
     }
 
-    fn expose(
-        &mut self,
-        Placed { unit, position }: Placed,
-        variant: u16,
-        second: u32,
-        window: u16,
-        metrics: &[Metric],
-        room: &mut usize,
-    ) {
+    /// Adds that a unit has seen a variant; tells where that stands, if there is room for it.
+    fn expose(&mut self, unit: u64, variant: u16, second: u32, room: &mut usize) -> Option<u32> {
         let place = self.exposed.places(unit).find(|it| self.exposed.get(*it).variant == variant);
-        let first_in_window = if window == 0 { 0 } else { second };
-        let new = Exposed { unit, position, first: second, first_in_window, window, variant };
         let Some(place) = place else {
             if *room == 0 {
                 self.left_out += 1;
-                return;
+                return None;
             }
             *room -= 1;
             self.in_two += u64::from(self.exposed.places(unit).count() == 1);
-            self.exposed.push(new);
+            let new = Exposed { unit, first: second, entered: 0, attempt: 0, variant, bits: 0 };
+            let place = self.exposed.push(new);
             self.count_unit(second, variant, 1);
-            return self.change(None, new, metrics);
+            return Some(place);
         };
         let before = *self.exposed.get(place);
-        let mut after = before;
         if second < before.first {
-            after.first = second;
+            self.exposed.set(place, Exposed { first: second, ..before });
             self.count_unit(before.first, variant, -1);
             self.count_unit(second, variant, 1);
         }
-        let [begin, known] = [window, before.window].map(|it| self.window_begin(it));
-        if begin > known {
-            (after.window, after.first_in_window) = (window, second);
-        } else if begin == known && window != 0 {
-            after.first_in_window = before.first_in_window.min(second);
-        }
-        if after != before {
-            self.exposed.set(place, after);
-            self.change(Some(before), after, metrics);
-        }
+        Some(place)
     }
 
     fn count_unit(&mut self, second: u32, variant: u16, units: i64) {
@@ -301,13 +342,6 @@ impl Flag {
         }
     }
 
-    /// Tells whoever watches how something has become something else; `exposed` has it already.
-    fn change(&mut self, before: Option<Exposed>, after: Exposed, metrics: &[Metric]) {
-        let Some(mut watching) = self.watching.take() else { return };
-        watching.change(self, before, after, metrics);
-        self.watching = Some(watching);
-    }
-
     /// Forgets all units.
     pub(super) fn forget_units(&mut self) -> usize {
         let count = self.exposed.len();
@@ -315,10 +349,6 @@ impl Flag {
         self.exposed = Table::default();
         self.in_two = 0;
         self.is_dirty = true;
-        if let Some(mut watching) = self.watching.take() {
-            watching.count(self, &[]);
-            self.watching = Some(watching);
-        }
         count
     }
 

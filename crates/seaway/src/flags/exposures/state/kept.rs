@@ -1,13 +1,14 @@
 //! A state as it is kept in the database, in parts: one for each flag and metric, and one for each
 //! piece of its units. Only parts that have changed are written.
 
+use super::attempt::Attempt;
 use super::flag::{Count, Flag, Hour, Span, Variant};
 use super::metric::Metric;
 use super::{Limits, State};
 use crate::flags::exposures::codec::{Damaged, Reader, Writer};
 
 /// Changes whenever parts are written in another way: older ones are computed anew from the log.
-pub(in crate::flags::exposures) const FORMAT: i64 = 1;
+pub(in crate::flags::exposures) const FORMAT: i64 = 2;
 
 /// What a part is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,9 @@ impl State {
                 self.newest = self.newest.max(flag.newest);
                 let environment = self.environments.entry(flag.environment.clone()).or_default();
                 environment.flags.insert(flag.key.clone(), self.flags.len());
+                if flag.is_ramping() {
+                    self.ramping.push(self.flags.len());
+                }
                 self.flags.push(flag);
             }
             0 if is_next(self.flags.len()) => {
@@ -112,6 +116,7 @@ impl State {
                 let metric = read_metric(body)?;
                 let environment = self.environments.entry(metric.environment.clone()).or_default();
                 environment.metrics.insert(metric.name.clone(), self.metrics.len());
+                self.tell_ramps(&metric.environment, &metric.name, self.metrics.len());
                 self.metrics.push(metric);
             }
             1 if is_next(self.metrics.len()) => {
@@ -169,10 +174,8 @@ fn write_flag(flag: &Flag) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.text(&flag.environment).text(&flag.key);
     writer.number(flag.in_two).number(flag.forgotten).number(flag.left_out);
-    writer.number(flag.newest.into()).number(flag.windows.len() as u64);
-    for since in &flag.windows {
-        writer.signed(*since);
-    }
+    writer.number(flag.newest.into()).number(flag.attempts.into());
+    writer.text(&flag.attempt.as_ref().map(|attempt| attempt.write()).unwrap_or_default());
     writer.number(flag.variants.len() as u64);
     for Variant { name, audiences, hours, before } in &flag.variants {
         writer.text(name);
@@ -196,9 +199,10 @@ fn read_flag(body: &[u8]) -> Result<Flag, Damaged> {
         newest: reader.small()?,
         ..Flag::default()
     };
-    for _ in 0..reader.count(1)? {
-        flag.windows.push(reader.signed()?);
-    }
+    flag.attempts = reader.small()?;
+    let attempt = Some(reader.text()?).filter(|text| !text.is_empty());
+    let attempt = attempt.map(|text| Attempt::read(&flag.key, text)).transpose()?;
+    flag.attempt = attempt.map(Box::new);
     for _ in 0..reader.count(8)? {
         let mut variant = Variant::named(reader.text()?);
         for audience in &mut variant.audiences {
@@ -208,6 +212,9 @@ fn read_flag(body: &[u8]) -> Result<Flag, Damaged> {
         for _ in 0..reader.count(3)? {
             let [hour, units] = [reader.small()?, reader.small()?];
             variant.hours.push_back(Hour { hour, units, received: reader.number()? });
+        }
+        if let Some(attempt) = &mut flag.attempt {
+            attempt.hear_of_variant(&variant.name, flag.variants.len() as u16);
         }
         flag.variants.push(variant);
     }

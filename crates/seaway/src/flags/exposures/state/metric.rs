@@ -33,15 +33,6 @@ impl Record for Failed {
     }
 }
 
-/// That the last outcome above zero of a unit is another one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Later {
-    pub(super) unit: u64,
-    /// `None` if there was none.
-    pub(super) before: Option<u32>,
-    pub(super) after: u32,
-}
-
 /// One metric in one environment.
 #[derive(Debug, Default)]
 pub(super) struct Metric {
@@ -61,42 +52,38 @@ impl Metric {
         self.failed.of(unit).next().is_some_and(|failed| failed.last >= second)
     }
 
-    /// Adds what was read from the log, and tells of which units the last outcome above zero is
-    /// another one. `room` is how many units may still be added anywhere.
+    /// Adds what was read from the log, and tells when it was above zero for which units. `room` is how
+    /// many units may still be added anywhere.
     pub(super) fn add(
         &mut self,
         group: &OutcomeGroup<'_>,
         room: &mut usize,
-        mut later: impl FnMut(&Self, Later),
+        mut failed: impl FnMut(&Self, u64, u32),
     ) {
         self.is_dirty = true;
         for (unit, second, value) in group.rows() {
             let at = i64::from(second) * 1_000;
             Span::merge(&mut self.span, Span { first: at, last: at, received: 1 });
-            if value > 0.0
-                && let Some(change) = self.fail(unit, second, room)
-            {
-                later(self, change);
+            if value > 0.0 {
+                self.fail(unit, second, room);
+                failed(self, unit, second);
             }
         }
     }
 
-    fn fail(&mut self, unit: u64, second: u32, room: &mut usize) -> Option<Later> {
-        let Some(place) = self.failed.places(unit).next() else {
-            if *room == 0 {
-                self.left_out += 1;
-                return None;
+    fn fail(&mut self, unit: u64, second: u32, room: &mut usize) {
+        let place = self.failed.places(unit).next();
+        match place {
+            Some(place) if second > self.failed.get(place).last => {
+                self.failed.set(place, Failed { unit, last: second });
             }
-            *room -= 1;
-            self.failed.push(Failed { unit, last: second });
-            return Some(Later { unit, before: None, after: second });
-        };
-        let before = self.failed.get(place).last;
-        if second <= before {
-            return None;
+            Some(_) => {}
+            None if *room == 0 => self.left_out += 1,
+            None => {
+                *room -= 1;
+                self.failed.push(Failed { unit, last: second });
+            }
         }
-        self.failed.set(place, Failed { unit, last: second });
-        Some(Later { unit, before: Some(before), after: second })
     }
 
     /// Bytes of memory.

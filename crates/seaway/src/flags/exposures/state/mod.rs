@@ -10,24 +10,27 @@
 //! above zero of a unit takes 16 and as many. An hour of a variant takes 16 bytes, and two weeks of
 //! them are kept.
 
+mod attempt;
 mod flag;
 mod kept;
 mod metric;
+#[cfg(test)]
+mod ramp_tests;
 mod table;
 #[cfg(test)]
 mod tests;
-mod watch;
 
+pub(crate) use attempt::{Counts, GRACE_SECONDS, Ramped};
 pub(super) use flag::{Count, Span, VARIANTS_MAX};
 pub(super) use kept::{FORMAT, Kept};
-pub(crate) use watch::{Band, Bands, Seen, Watch};
 
 use super::audience::Audience;
-use super::batch::{ExposureGroup, OutcomeGroup};
+use super::batch::{ExposureGroup, OutcomeGroup, Tag};
+use crate::flags::ramps::Course;
+use attempt::Attempt;
 use flag::Flag;
 use metric::Metric;
 use std::collections::HashMap;
-use watch::Watching;
 
 /// How much is kept at most.
 #[derive(Debug, Clone, Copy)]
@@ -67,10 +70,8 @@ pub(super) struct State {
     environments: HashMap<Box<str>, Environment>,
     flags: Vec<Flag>,
     metrics: Vec<Metric>,
-    /// Watches of flags, whether they have been heard of or not.
-    watches: HashMap<(Box<str>, Box<str>), Watch>,
-    /// The numbers of the flags that are watched.
-    watched: Vec<usize>,
+    /// The numbers of the flags whose ramps are under way.
+    ramping: Vec<usize>,
     exposed: usize,
     failed: usize,
     /// The newest hour of any exposure.
@@ -81,17 +82,27 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     flag: Option<(&'a Flag, Option<u16>)>,
-    /// Since when units are counted anew, Unix microseconds; 0 where they are not.
-    pub(super) since: i64,
-    /// To whom the variants are shown now.
-    pub(super) audience: Option<Audience>,
 }
 
 impl Place<'_> {
+    fn attempt(&self) -> Option<&Attempt> {
+        self.flag.and_then(|(flag, _)| flag.attempt.as_deref())
+    }
+
+    /// What an exposure of a moment (Unix microseconds) is told by on the log.
+    pub(super) fn tag(&self, unit: Option<&str>, micros: i64) -> Tag {
+        self.attempt().map(|attempt| attempt.tag(unit, micros)).unwrap_or_default()
+    }
+
+    /// To whom the variant was shown at a moment, if a ramp tells.
+    pub(super) fn audience(&self, variant: &str, micros: i64) -> Option<Audience> {
+        self.attempt().and_then(|attempt| attempt.audience(variant, micros))
+    }
+
     /// Whether an exposure (seconds since 1970) tells nothing new but its number.
-    pub(super) fn is_known(&self, unit: u64, second: u32, window: i64) -> bool {
+    pub(super) fn is_known(&self, unit: u64, second: u32, tag: Tag) -> bool {
         let Some((flag, Some(variant))) = self.flag else { return false };
-        flag.is_known(unit, variant, second, window)
+        flag.is_known(unit, variant, second, tag)
     }
 }
 
@@ -133,8 +144,7 @@ impl State {
             environments: HashMap::new(),
             flags: Vec::new(),
             metrics: Vec::new(),
-            watches: HashMap::new(),
-            watched: Vec::new(),
+            ramping: Vec::new(),
             exposed: 0,
             failed: 0,
             newest: 0,
@@ -157,6 +167,33 @@ impl State {
 
     fn metric(&self, environment: &str, name: &str) -> Option<usize> {
         self.environments.get(environment)?.metrics.get(name).copied()
+    }
+
+    /// Hears of a revision of a flag that stands at a place on the log, and of the ramp that it has.
+    pub(super) fn revise(
+        &mut self,
+        position: i64,
+        (environment, key): (&str, &str),
+        revision: u64,
+        course: Option<Course>,
+    ) {
+        self.is_at(position);
+        let known = self.flag(environment, key);
+        if course.is_none() && known.is_none_or(|number| self.flags[number].attempt.is_none()) {
+            return;
+        }
+        let Some(number) = self.hear_of_flag(environment, key) else { return };
+        self.flags[number].revise(revision, course);
+        let of_environment = self.environments.get(environment);
+        for (name, metric) in of_environment.iter().flat_map(|it| &it.metrics) {
+            if let Some(attempt) = &mut self.flags[number].attempt {
+                attempt.hear_of(name, *metric);
+            }
+        }
+        self.ramping.retain(|it| *it != number);
+        if self.flags[number].is_ramping() {
+            self.ramping.push(number);
+        }
     }
 
     /// Adds exposures that stand at a place on the log.
@@ -182,7 +219,7 @@ impl State {
     /// some that may be new.
     fn make_room(&mut self, rows: usize) {
         while self.exposed + rows > self.limits.exposed {
-            let has_units = |it: &(usize, &Flag)| it.1.exposed.len() > 0;
+            let has_units = |it: &(usize, &Flag)| it.1.exposed.len() > 0 && !it.1.is_ramping();
             let oldest = self.flags.iter().enumerate().filter(has_units);
             let Some((number, newest)) =
                 oldest.map(|(number, flag)| (number, flag.newest)).min_by_key(|it| (it.1, it.0))
@@ -209,18 +246,18 @@ impl State {
             let Some(number) = self.hear_of_metric(group.environment, group.metric) else {
                 continue;
             };
-            let Self { metrics, flags, watched, .. } = self;
-            metrics[number].add(group, &mut room, |metric, later| {
-                for at in watched.iter().copied() {
+            let Self { metrics, flags, ramping, .. } = self;
+            metrics[number].add(group, &mut room, |metric, unit, second| {
+                for at in ramping.iter().copied() {
                     let flag = &mut flags[at];
                     if flag.environment != metric.environment {
                         continue;
                     }
-                    let Some(mut watching) = flag.watching.take() else { continue };
-                    if watching.is_about(number) {
-                        watching.later(flag, number, later);
-                    }
-                    flag.watching = Some(watching);
+                    let Some(mut attempt) = flag.attempt.take_if(|it| it.is_about(number)) else {
+                        continue;
+                    };
+                    attempt.conclude(flag, number, unit, second);
+                    flag.attempt = Some(attempt);
                 }
             });
         }
@@ -243,9 +280,6 @@ impl State {
             metric.is_dirty = true;
         }
         self.failed = self.metrics.iter().map(|metric| metric.failed.len()).sum();
-        for at in self.watched.clone() {
-            self.count(at);
-        }
     }
 
     fn hear_of_flag(&mut self, environment: &str, key: &str) -> Option<usize> {
@@ -259,9 +293,6 @@ impl State {
         let flag = Flag { environment: environment.into(), key: key.into(), ..Flag::default() };
         self.flags.push(flag);
         self.environments.entry(environment.into()).or_default().flags.insert(key.into(), number);
-        if self.watches.contains_key(&(environment.into(), key.into())) {
-            self.begin_watching(number);
-        }
         Some(number)
     }
 
@@ -280,94 +311,32 @@ impl State {
         });
         let of = self.environments.entry(environment.into()).or_default();
         of.metrics.insert(name.into(), number);
-        for at in &self.watched {
-            let flag = &mut self.flags[*at];
-            if *flag.environment == *environment
-                && let Some(watching) = &mut flag.watching
-            {
-                watching.hear_of(name, number);
-            }
-        }
+        self.tell_ramps(environment, name, number);
         Some(number)
     }
 
-    /// Watches a flag from now on. What is watched already goes on as it is.
-    pub(super) fn watch(&mut self, environment: &str, key: &str, watch: Watch) {
-        let name: (Box<str>, Box<str>) = (environment.into(), key.into());
-        if self.watches.get(&name) == Some(&watch) {
-            return;
-        }
-        self.watches.insert(name, watch);
-        if let Some(number) = self.flag(environment, key) {
-            self.begin_watching(number);
-        }
-    }
-
-    fn begin_watching(&mut self, number: usize) {
-        let flag = &self.flags[number];
-        let name = (flag.environment.clone(), flag.key.clone());
-        let Some(watch) = self.watches.get(&name).cloned() else { return };
-        let watching = Watching::new(watch, |metric| self.metric(&name.0, metric));
-        self.flags[number].watching = Some(Box::new(watching));
-        self.count(number);
-        if !self.watched.contains(&number) {
-            self.watched.push(number);
-        }
-    }
-
-    fn count(&mut self, number: usize) {
-        let flag = &mut self.flags[number];
-        if let Some(mut watching) = flag.watching.take() {
-            watching.count(flag, &self.metrics);
-            flag.watching = Some(watching);
-        }
-    }
-
-    /// Watches a flag no longer.
-    pub(super) fn unwatch(&mut self, environment: &str, key: &str) {
-        self.watches.remove(&(environment.into(), key.into()));
-        if let Some(number) = self.flag(environment, key) {
-            self.flags[number].watching = None;
-            self.watched.retain(|it| *it != number);
-        }
-    }
-
-    /// What was counted for the watch of a flag. `None` if it is not watched.
-    pub(super) fn bands(&self, environment: &str, key: &str) -> Option<Bands> {
-        let watch = self.watches.get(&(environment.into(), key.into()))?;
-        let flag = self.flag(environment, key).map(|number| &self.flags[number]);
-        match flag.and_then(|flag| Some((flag, flag.watching.as_ref()?))) {
-            Some((flag, watching)) => Some(watching.told(flag, &self.metrics, self.position)),
-            // Nobody has seen it yet.
-            None => {
-                Some(Watching::new(watch.clone(), |metric| self.metric(environment, metric)).told(
-                    &Flag::default(),
-                    &self.metrics,
-                    self.position,
-                ))
+    /// Tells the ramps of an environment of a metric.
+    fn tell_ramps(&mut self, environment: &str, name: &str, number: usize) {
+        for at in 0..self.flags.len() {
+            let flag = &mut self.flags[at];
+            if *flag.environment == *environment
+                && let Some(attempt) = &mut flag.attempt
+            {
+                attempt.hear_of(name, number);
             }
         }
     }
 
-    /// The watches, to go on with them in another state.
-    pub(super) fn hand_on_watches(&mut self, to: &mut Self) {
-        for ((environment, key), watch) in self.watches.drain() {
-            to.watch(&environment, &key, watch);
-        }
+    /// What was counted for the ramp of a flag. `None` if it has none.
+    pub(super) fn ramped(&self, environment: &str, key: &str) -> Option<Ramped> {
+        let flag = &self.flags[self.flag(environment, key)?];
+        Some(flag.attempt.as_ref()?.told(&self.metrics, self.position))
     }
 
     /// Where an exposure would come to.
     pub(super) fn place(&self, environment: &str, key: &str, variant: &str) -> Place<'_> {
         let flag = self.flag(environment, key).map(|number| &self.flags[number]);
-        let watch = match self.watches.is_empty() {
-            true => None,
-            false => self.watches.get(&(environment.into(), key.into())),
-        };
-        Place {
-            flag: flag.map(|flag| (flag, flag.variant(variant))),
-            since: watch.map_or(0, |watch| watch.since),
-            audience: watch.and_then(|watch| watch.audience),
-        }
+        Place { flag: flag.map(|flag| (flag, flag.variant(variant))) }
     }
 
     /// Why there is no room for a series of exposures, if there is none.

@@ -73,8 +73,8 @@ impl<T: Record> Table<T> {
         piece.is_dirty = true;
     }
 
-    /// Adds a record.
-    pub(super) fn push(&mut self, record: T) {
+    /// Adds a record, and tells its place.
+    pub(super) fn push(&mut self, record: T) -> u32 {
         let place = self.places.len() as u32;
         if self.pieces.last().is_none_or(|piece| piece.records.len() == PIECE) {
             self.pieces.push(Piece { records: Vec::new(), is_dirty: true });
@@ -85,13 +85,16 @@ impl<T: Record> Table<T> {
         }
         let Self { pieces, places } = self;
         places.insert_unique(record.unit(), place, |place| at(pieces, *place).unit());
+        place
     }
 
     /// Takes all away that are not wanted. What stays keeps its order.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&T) -> bool) {
         let old = std::mem::take(self);
         let kept = old.pieces.into_iter().flat_map(|piece| piece.records).filter(is_wanted);
-        kept.for_each(|record| self.push(record));
+        for record in kept {
+            self.push(record);
+        }
     }
 
     /// The numbers and bytes of the pieces that have changed since they were last taken, and how
@@ -120,7 +123,9 @@ impl<T: Record> Table<T> {
         if is_odd || bytes.is_empty() || !follows_whole {
             return Err(Damaged("a piece of units has a wrong length"));
         }
-        bytes.chunks_exact(T::BYTES).for_each(|record| self.push(T::read(record)));
+        for record in bytes.chunks_exact(T::BYTES) {
+            self.push(T::read(record));
+        }
         if let Some(piece) = self.pieces.last_mut() {
             piece.is_dirty = false;
         }

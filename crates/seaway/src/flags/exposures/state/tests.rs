@@ -1,16 +1,15 @@
 //! The state, against a second implementation that keeps everything and computes when it is asked.
 
-use super::{Bands, Count, Limits, Span, State, Watch};
+use super::{Count, Limits, Span, State};
 use crate::flags::exposures::audience::Audience;
 use crate::flags::exposures::batch::{
-    Exposures, Outcomes, Placed, Series, read_exposures, read_outcomes,
+    Exposures, Outcomes, Placed, Series, Tag, read_exposures, read_outcomes,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 const HOUR: i64 = 3_600;
 const BEGIN: i64 = 1_790_000_000 / HOUR * HOUR;
-const EDGES: [u64; 4] = [0, 1 << 30, 1 << 31, 1 << 32];
 const VARIANTS: [&str; 3] = ["off", "on", "blue"];
 const METRICS: [&str; 2] = ["errors", "refunds"];
 
@@ -23,8 +22,6 @@ struct Seen {
     audience: u8,
     /// Seconds since [`BEGIN`].
     at: i64,
-    /// The window of the moment, Unix microseconds.
-    window: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,16 +48,6 @@ fn position(unit: u8, flag: u8) -> u32 {
     u32::from(unit).wrapping_mul(0x9e37_79b9).rotate_left(u32::from(flag) * 7)
 }
 
-fn watch_of(flag: u8) -> Watch {
-    let metrics = METRICS.map(str::to_owned).to_vec();
-    Watch { since: since(flag), edges: EDGES.to_vec(), metrics, audience: None }
-}
-
-/// The newest window of a flag.
-fn since(flag: u8) -> i64 {
-    (BEGIN + i64::from(flag + 1) * HOUR) * 1_000_000
-}
-
 impl Seen {
     fn micros(&self) -> i64 {
         (BEGIN + self.at) * 1_000_000
@@ -72,7 +59,7 @@ impl Seen {
             flag: FLAGS[usize::from(self.flag)],
             variant: VARIANTS[usize::from(self.variant)],
             audience: Audience::ALL[usize::from(self.audience)],
-            window: self.window,
+            tag: Tag::default(),
         }
     }
 
@@ -92,8 +79,7 @@ fn add(state: &mut State, items: &[Item], size: usize, drops: bool) {
                     let series = seen.series();
                     let place = state.place(series.environment, series.flag, series.variant);
                     let second = (BEGIN + seen.at) as u32;
-                    let is_known =
-                        drops && place.is_known(seen.placed().unit, second, series.window);
+                    let is_known = drops && place.is_known(seen.placed().unit, second, series.tag);
                     let placed = (!is_known).then(|| seen.placed());
                     exposures.add(&series, seen.micros(), placed);
                 }
@@ -138,19 +124,6 @@ fn told(state: &State) -> Flags {
         flags.insert(key.to_owned(), (variants, told.in_two));
     }
     flags
-}
-
-/// By band and variant: units, and failures by metric; and by band the units in two variants.
-type Counted = (BTreeMap<(u64, String), (u64, Vec<u64>)>, Vec<u64>);
-
-fn counted(bands: &Bands) -> Counted {
-    let mut all = BTreeMap::new();
-    for band in &bands.bands {
-        for seen in &band.seen {
-            all.insert((band.from, seen.variant.clone()), (seen.units, seen.failed.clone()));
-        }
-    }
-    (all, bands.bands.iter().map(|band| band.in_two).collect())
 }
 
 /// The second implementation.
@@ -205,55 +178,13 @@ mod naive {
         }
         flags
     }
-
-    pub(super) fn counted(items: &[Item], flag: u8) -> Counted {
-        let seen = of_flag(items, flag).into_iter().filter(|it| it.window == since(flag));
-        let mut firsts: BTreeMap<(u8, u8), i64> = BTreeMap::new();
-        for it in seen {
-            let first = firsts.entry((it.unit, it.variant)).or_insert(it.at);
-            *first = it.at.min(*first);
-        }
-        let fails = |unit: u8, metric: usize, from: i64| {
-            items.iter().any(|item| match item {
-                Item::Came(came) => {
-                    came.unit == unit
-                        && usize::from(came.metric) == metric
-                        && came.value > 0.0
-                        && came.at >= from
-                }
-                Item::Seen(_) => false,
-            })
-        };
-        let band = |unit: u8| {
-            let position = u64::from(position(unit, flag));
-            EDGES.windows(2).position(|it| (it[0]..it[1]).contains(&position)).unwrap()
-        };
-        let (mut all, mut in_two) = (BTreeMap::new(), vec![0; EDGES.len() - 1]);
-        for ((unit, variant), first) in &firsts {
-            let key = (EDGES[band(*unit)], VARIANTS[usize::from(*variant)].to_owned());
-            let (units, failed) = all.entry(key).or_insert((0, vec![0; METRICS.len()]));
-            *units += 1;
-            for (metric, failed) in failed.iter_mut().enumerate() {
-                *failed += u64::from(fails(*unit, metric, *first));
-            }
-            let others = firsts.keys().filter(|it| it.0 == *unit);
-            let is_last = others.clone().all(|it| it.1 <= *variant);
-            in_two[band(*unit)] += u64::from(is_last && others.count() > 1);
-        }
-        (all, in_two)
-    }
 }
 
 fn item() -> impl Strategy<Value = Item> {
     let moment = prop_oneof![4 => 0..3 * HOUR, 1 => -20 * 24 * HOUR..20 * 24 * HOUR];
-    let seen = (0..2_u8, 0..40_u8, 0..3_u8, 0..4_u8, moment.clone(), 0..5_u8);
-    let seen = seen.prop_map(|(flag, unit, variant, audience, at, lag)| {
-        let mut seen = Seen { flag, unit, variant, audience, at, window: 0 };
-        // A server that lags behind does not know the window yet, or an older one.
-        let windows = [since(flag), since(flag), since(flag), since(flag) - 1_800_000_000, 0];
-        let window = windows[usize::from(lag)];
-        seen.window = if seen.micros() >= window { window } else { 0 };
-        Item::Seen(seen)
+    let seen = (0..2_u8, 0..40_u8, 0..3_u8, 0..4_u8, moment.clone());
+    let seen = seen.prop_map(|(flag, unit, variant, audience, at)| {
+        Item::Seen(Seen { flag, unit, variant, audience, at })
     });
     let came = (0..40_u8, 0..2_u8, moment, prop_oneof![Just(0.0), Just(1.0), Just(-3.0)]);
     let came =
@@ -261,24 +192,12 @@ fn item() -> impl Strategy<Value = Item> {
     prop_oneof![2 => seen, 1 => came]
 }
 
-fn watched() -> State {
-    let mut state = State::new(Limits::default());
-    for (number, flag) in FLAGS.iter().enumerate() {
-        state.watch("production", flag, watch_of(number as u8));
-    }
-    state
-}
-
-fn assert_as_naive(state: &State, items: &[Item]) {
-    assert_eq!(told(state), naive::told(items));
-    for (number, flag) in FLAGS.iter().enumerate() {
-        let bands = state.bands("production", flag).unwrap();
-        assert_eq!(counted(&bands), naive::counted(items, number as u8), "{flag}");
-    }
+fn new() -> State {
+    State::new(Limits::default())
 }
 
 /// A state as it is when it was kept and read again.
-fn kept_and_read(state: &mut State) -> State {
+pub(super) fn kept_and_read(state: &mut State) -> State {
     let mut kept = state.take_changes();
     kept.parts.sort_by_key(|part| (part.kind.number(), part.number, part.part));
     let mut read = State::at(Limits::default(), kept.position);
@@ -300,25 +219,17 @@ proptest! {
         drops: [bool; 2],
         restart in 0..300_usize,
     ) {
-        let mut one = watched();
+        let mut one = new();
         add(&mut one, &items, sizes[0], drops[0]);
-        assert_as_naive(&one, &items);
+        assert_eq!(told(&one), naive::told(&items));
         // Another order, other batches, and a restart in between.
-        let mut two = watched();
+        let mut two = new();
         let (first, then) = other.split_at(restart.min(other.len()));
         add(&mut two, first, sizes[1], drops[1]);
         let mut read = kept_and_read(&mut two);
         prop_assert_eq!(told(&read), told(&two));
-        two.hand_on_watches(&mut read);
         add(&mut read, then, sizes[1], drops[1]);
-        assert_as_naive(&read, &items);
-        // Who begins to watch counts what was before.
-        for (number, flag) in FLAGS.iter().enumerate() {
-            read.unwatch("production", flag);
-            prop_assert_eq!(read.bands("production", flag), None);
-            read.watch("production", flag, watch_of(number as u8));
-        }
-        assert_as_naive(&read, &items);
+        assert_eq!(told(&read), naive::told(&items));
     }
 
     #[test]
@@ -328,7 +239,7 @@ proptest! {
         place: prop::sample::Index,
         byte: u8,
     ) {
-        let mut state = watched();
+        let mut state = new();
         add(&mut state, &items, 20, false);
         let mut kept = state.take_changes();
         kept.parts.sort_by_key(|part| (part.kind.number(), part.number, part.part));
@@ -337,21 +248,17 @@ proptest! {
         let place = place.index(body.len());
         body[place] = byte;
         let mut read = State::at(Limits::default(), kept.position);
-        state.hand_on_watches(&mut read);
         for part in &kept.parts {
             let [number, at] = [part.number, part.part].map(|it| i64::try_from(it).unwrap());
             let _ = read.read_part(part.kind.number(), number, at, &part.body);
         }
-        for (number, flag) in FLAGS.iter().enumerate() {
-            read.watch("production", flag, watch_of(number as u8));
-        }
         add(&mut read, &items, 20, true);
-        let _ = (told(&read), FLAGS.map(|flag| read.bands("production", flag)));
+        let _ = told(&read);
     }
 }
 
 fn seen(unit: u8, variant: u8, at: i64) -> Seen {
-    Seen { flag: 0, unit, variant, audience: 3, at, window: 0 }
+    Seen { flag: 0, unit, variant, audience: 3, at }
 }
 
 #[test]
@@ -371,37 +278,6 @@ fn what_has_not_changed_is_not_written_again() {
     assert_eq!(parts, [0, 3]);
     state.soil();
     assert_eq!(state.take_changes().parts.len(), 4);
-}
-
-/// Each moment of a unit that comes late in time and early on the log.
-#[test]
-fn an_outcome_counts_after_the_exposure_and_not_before() {
-    let mut state = watched();
-    let window = since(0);
-    let at = HOUR + 100;
-    let exposure = |at| Item::Seen(Seen { window, ..seen(1, 1, at) });
-    let came = |at, value| Item::Came(Came { unit: 1, metric: 0, at, value });
-    let failed = |state: &State| -> u64 {
-        let bands = state.bands("production", FLAGS[0]).unwrap().bands;
-        bands.iter().flat_map(|band| &band.seen).map(|seen| seen.failed[0]).sum()
-    };
-    add(&mut state, &[came(at - 50, 1.0), exposure(at), came(at + 5, 0.0)], 1, true);
-    assert_eq!(failed(&state), 0, "it was before, or it was none");
-    // An exposure that comes late makes it one that was after.
-    add(&mut state, &[exposure(at - 60)], 1, true);
-    assert_eq!(failed(&state), 1);
-    add(&mut state, &[came(at + 70, 2.0), came(at + 80, 2.0)], 1, true);
-    assert_eq!(failed(&state), 1, "a unit fails once");
-    let bands = state.bands("production", FLAGS[0]).unwrap();
-    assert_eq!(bands.last_exposure, Some((BEGIN + at) * 1_000));
-    assert_eq!(bands.last_outcomes, [Some((BEGIN + at + 80) * 1_000), None]);
-    // A new step counts everybody anew.
-    let later = Watch { since: window + 60_000_000, ..watch_of(0) };
-    state.watch("production", FLAGS[0], later);
-    assert_eq!(failed(&state), 0);
-    let exposure = Seen { window: window + 60_000_000, ..seen(1, 1, at + 75) };
-    add(&mut state, &[Item::Seen(exposure)], 1, true);
-    assert_eq!(failed(&state), 1);
 }
 
 #[test]
