@@ -135,7 +135,7 @@ async fn two_servers_count_the_same_for_a_ramp() {
         {"percent":20,"hold_seconds":9,"least_exposures":9},
         {"percent":50,"hold_seconds":9,"least_exposures":9}]}"#;
     let plan = seaway_core::flags::ramp::Plan::parse(plan).unwrap();
-    let send = async |from: &Exposures, units: std::ops::Range<u32>, at: i64| {
+    let send = async |from: &Exposures, units: std::ops::Range<u32>, at: i64, round: usize| {
         let mut intake = super::intake::Intake::new(&from.shared, NOW);
         for unit in units {
             let unit = format!("u{unit}");
@@ -160,7 +160,8 @@ async fn two_servers_count_the_same_for_a_ramp() {
                 })
                 .unwrap();
         }
-        let batch = intake.done(&[&at.to_le_bytes(), format!("{from:p}").as_bytes()]).unwrap();
+        let batch =
+            intake.done(&[&at.to_le_bytes(), format!("{from:p} {round}").as_bytes()]).unwrap();
         from.shared.append(batch).await.unwrap();
     };
     let counts = |exposures: &Exposures| {
@@ -173,7 +174,7 @@ async fn two_servers_count_the_same_for_a_ramp() {
         // Each takes in some, and some that the other has taken in.
         for (from, seen, at) in [(&one, 0..600, NOW), (&two, 400..1_000, NOW + 5_000_000)] {
             followed(from).await;
-            send(from, seen, at).await;
+            send(from, seen, at, units.len()).await;
         }
         for it in [&one, &two] {
             followed(it).await;

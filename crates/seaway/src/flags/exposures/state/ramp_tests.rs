@@ -44,7 +44,7 @@ enum Sent {
 
 /// An event on the log; exposures as they are there, and with all that was left away.
 enum Logged {
-    Revision(u64, Option<Course>),
+    Revision(u64, Option<Box<Course>>),
     Exposures { there: Vec<u8>, whole: Vec<u8> },
     Outcomes(Vec<u8>),
 }
@@ -72,7 +72,8 @@ fn apply(state: &mut State, event: &Logged) {
     let position = state.position() + 1;
     match event {
         Logged::Revision(revision, course) => {
-            state.revise(position, ("production", KEY), *revision, course.clone());
+            let course = course.as_deref().cloned();
+            state.revise(position, ("production", KEY), *revision, course);
         }
         Logged::Exposures { there, .. } => state.expose(position, &read_exposures(there).unwrap()),
         Logged::Outcomes(data) => state.conclude(position, &read_outcomes(data).unwrap()),
@@ -136,7 +137,7 @@ impl World {
             (Some(course), 6) => course.state.treated_before += 1,
             (Some(_), _) => self.course = None,
         }
-        self.append(Logged::Revision(revision, self.course.clone()));
+        self.append(Logged::Revision(revision, self.course.clone().map(Box::new)));
     }
 
     fn send(&mut self, behind: usize, sent: &[Sent]) {
@@ -216,7 +217,7 @@ struct Naive {
 impl Naive {
     fn read(&mut self, event: &Logged) {
         match event {
-            Logged::Revision(_, course) => self.revise(course.clone()),
+            Logged::Revision(_, course) => self.revise(course.as_deref().cloned()),
             Logged::Exposures { whole, .. } => {
                 for group in read_exposures(whole).unwrap() {
                     let tag = group.series.tag;
