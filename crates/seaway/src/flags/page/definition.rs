@@ -1,13 +1,13 @@
 //! What a flag is: its definition, its variants, and its targeting in words.
 
+use super::SHOWN_BYTES_MAX;
 use super::json::pretty;
 use super::who::{Gets, Who};
-use super::{SHOWN_BYTES_MAX, swatch};
 use crate::flags::api::Row;
 use crate::flags::definition::off_variant;
 use crate::flags::seen::Moves;
 use crate::flags::snapshot::Entry;
-use crate::pages::parts::{Column, Table, share_bar, stacked_bar};
+use crate::pages::parts::{Column, Table, share_bar};
 use crate::pages::words::{LINE, NAME, clean, count, counted, outside, percent};
 use maud::{Markup, html};
 use seaway_core::flags::Flag;
@@ -25,48 +25,77 @@ fn variant(name: Option<&str>) -> Markup {
     } }
 }
 
-/// Who gets what, rule by rule, and what those got who were seen lately.
-pub(super) fn who(entry: &Entry, seen: Option<&Moves>) -> Markup {
+/// Who gets what, rule by rule, and what those got who were seen lately; of one that is off also what
+/// it is when it is turned on.
+pub(super) fn who(entry: &Entry, when_on: Option<&Flag>, seen: Option<&Moves>) -> Markup {
     let Some(flag) = entry.flag.as_deref() else {
-        return html! { p { "Everyone gets the code's own default." } };
+        return html! { p { "Everyone: " (variant(None)) } };
     };
-    let who = Who::of(flag);
-    let last = if who.rules.is_empty() { "Everyone gets " } else { "All others get " };
     html! {
-        ol.rules {
-            @for rule in &who.rules {
-                li { "Whoever has " (outside(&rule.when, RULE)) " gets " (gets(&rule.gets)) }
-            }
-            li { (last) (gets(&who.rest))
-                @if let Some(keyless) = &who.keyless {
-                    p.note { "Who has no targeting key gets " (gets(keyless)) "." }
-                }
-            }
-        }
+        (rules(flag))
         @if let Some(seen) = seen.filter(|it| it.seen > 0) { (lately(seen)) }
-        @if entry.revision.off {
-            p.note { "It is turned off: this is what everyone gets now. Turned on again, it is what its \
-                definition says." }
+        @if let Some(flag) = when_on {
+            p.note { "It is turned off. Turned on again, it is what its definition says:" }
+            (rules(flag))
         }
     }
 }
 
-fn gets(gets: &Gets) -> Markup {
+fn rules(flag: &Flag) -> Markup {
+    let who = Who::of(flag);
+    html! {
+        ol.rules {
+            @for rule in &who.rules {
+                li { "If " (outside(&rule.when, RULE)) ": " (gets(&rule.gets, flag)) }
+            }
+            li {
+                @if who.rules.is_empty() { "Everyone: " } @else { "All others: " }
+                (gets(&who.rest, flag))
+                @if let Some(keyless) = &who.keyless {
+                    p.note { "Who has no targeting key: " (gets(keyless, flag)) }
+                }
+            }
+        }
+    }
+}
+
+fn gets(gets: &Gets, flag: &Flag) -> Markup {
     match gets {
         Gets::Variant(name) => variant(Some(name)),
         Gets::Code => variant(None),
         Gets::Rule(rule) => html! { "what this rule says: " code { (outside(rule, RULE)) } },
-        Gets::Shares(shares) => {
-            let parts: Vec<f64> = shares.iter().map(|(_, share)| *share).collect();
-            html! {
-                "a variant by shares, each the same one every time"
-                div.shares-of {
-                    (stacked_bar(&parts))
-                    ul.parts { @for (part, (name, share)) in shares.iter().enumerate() {
-                        li { (swatch(part)) (variant(name.as_deref())) ": " (percent(*share)) }
-                    } }
+        Gets::Shares(shares) => shared_out(shares, off_variant(flag)),
+    }
+}
+
+/// Shares as a bar, what stands for off without colour.
+fn shared_out(shares: &[(Option<String>, f64)], off: Option<&str>) -> Markup {
+    let mut from = 0.0;
+    let mut coloured = 0;
+    let mut parts = Vec::new();
+    for (name, share) in shares {
+        let part = match name.as_deref() {
+            Some(name) if Some(name) != off => {
+                coloured += 1;
+                format!("part-{}", (coloured - 1) % 5)
+            }
+            _ => "part-off".to_owned(),
+        };
+        parts.push((part, from, name.as_deref(), *share));
+        from += share;
+    }
+    html! {
+        "a share each, always the same for the same unit"
+        div.shares-of {
+            svg.stacked viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
+                @for (part, from, _, share) in &parts {
+                    rect class=(part) x=(format!("{:.3}", from * 100.0)) width=(format!("{:.3}", share * 100.0)) height="10" {}
                 }
             }
+            ul.parts { @for (part, _, name, share) in &parts { li {
+                svg viewBox="0 0 10 10" aria-hidden="true" { rect class=(part) width="10" height="10" rx="2" {} }
+                (variant(*name)) ": " (percent(*share))
+            } } }
         }
     }
 }

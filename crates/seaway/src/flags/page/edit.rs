@@ -310,10 +310,7 @@ fn who_moves(preview: &Preview) -> Markup {
 fn problem_table(problems: &[Objection]) -> Markup {
     let row = |it: &Objection| {
         let place = if it.place.is_empty() { "all of it" } else { &it.place };
-        vec![
-            html! { code { (outside(place, LINE)) } },
-            outside(&capital(&it.reason), PROBLEM_CHARS),
-        ]
+        vec![html! { code { (outside(place, LINE)) } }, outside(&it.reason, PROBLEM_CHARS)]
     };
     let table = Table {
         caption: "What is wrong".to_owned(),

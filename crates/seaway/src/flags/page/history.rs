@@ -195,7 +195,7 @@ pub(super) fn difference(all: &[Line<'_>]) -> Markup {
                     Line::Same(text) => span.same { "  " (line(text, LINE_CHARS)) "\n" },
                     Line::Removed(text) => del { "− " (line(text, LINE_CHARS)) "\n" },
                     Line::Added(text) => ins { "+ " (line(text, LINE_CHARS)) "\n" },
-                    Line::Skipped(n) => span.skipped { "  … " (counted(*n, "line", "lines")) " as before\n" },
+                    Line::Skipped(n) => span.skipped { "  … " (counted(*n, "line", "lines")) " alike\n" },
                 }
             }
             @if shown.len() > LINES { span.skipped { "  … and " (counted(shown.len() - LINES, "line", "lines")) " more\n" } }

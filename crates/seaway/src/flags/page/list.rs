@@ -200,7 +200,9 @@ fn finding(asked: &Asked<'_>, found: &[&Arc<Entry>], now: Time) -> String {
 
 fn owners<'e>(all: &[&'e Arc<Entry>]) -> BTreeSet<&'e str> {
     let owners: BTreeSet<&str> = all.iter().filter_map(|it| it.metadata("owner")).collect();
-    owners.into_iter().take(OWNERS_MAX).collect()
+    // Of others, people could not tell which they choose.
+    let is_plain = |owner: &&str| clean(owner, NAME) == *owner;
+    owners.into_iter().filter(is_plain).take(OWNERS_MAX).collect()
 }
 
 fn filters(asked: &Asked<'_>, environments: &[Arc<str>], owners: &BTreeSet<&str>) -> Markup {
@@ -213,11 +215,12 @@ fn filters(asked: &Asked<'_>, environments: &[Arc<str>], owners: &BTreeSet<&str>
             @for word in words { (option(word, asked.value(name) == Some(word))) }
         } }
     };
+    let typed = |text: Option<&str>| clean(text.unwrap_or_default(), TEXT_CHARS);
     let environments: Vec<&str> = environments.iter().map(|it| &**it).collect();
     html! {
         form.filters action="/flags" method="get" {
             label { "Environment" (words("environment", &environments)) }
-            label { "Owner" input name="owner" list="owners" value=(asked.owner.unwrap_or_default())
+            label { "Owner" input name="owner" list="owners" value=(typed(asked.owner))
                 maxlength=(TEXT_CHARS) autocomplete="off"; }
             datalist id="owners" { @for owner in owners { option value=(owner) {} } }
             label { "Purpose" (words("purpose", &PURPOSES)) }
@@ -226,7 +229,7 @@ fn filters(asked: &Asked<'_>, environments: &[Arc<str>], owners: &BTreeSet<&str>
                 option value="" { "any" }
                 option value="yes" selected[asked.is_stale] { "stale" }
             } }
-            label { "Key contains" input name="q" value=(asked.q.unwrap_or_default())
+            label { "Key contains" input name="q" value=(typed(asked.q))
                 maxlength=(TEXT_CHARS) autocomplete="off"; }
             @if asked.sort != ORDERS[0].0 { input type="hidden" name="sort" value=(asked.sort); }
             button type="submit" { "Show" }

@@ -50,7 +50,7 @@ fn may_edit(sender: &Sender) -> bool {
 fn by(author: &Author) -> Markup {
     match (&author.name, author.id.as_deref()) {
         (Some(name), _) => outside(name, NAME),
-        (None, Some("local")) => html! { "somebody at the server's own machine" },
+        (None, Some("local")) => html! { "a local user" },
         (None, Some(id)) => outside(id, NAME),
         (None, None) => html! { "nobody who is known" },
     }
@@ -99,13 +99,6 @@ fn stalled(app: &App) -> Markup {
         p.notice role="status" { strong { "The database does not answer." } " Flags are served, and shown here, \
             as they were at " (moment(Some(Time(since.div_euclid(1_000_000))))) " UTC. They cannot be \
             changed until it is back." }
-    } }
-}
-
-/// The picture of a part in a legend.
-fn swatch(part: usize) -> Markup {
-    html! { svg viewBox="0 0 10 10" aria-hidden="true" {
-        rect class={ "part-" (part % 6) } width="10" height="10" rx="2" {}
     } }
 }
 

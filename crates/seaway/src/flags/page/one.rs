@@ -8,6 +8,7 @@ use super::{
 };
 use crate::app::App;
 use crate::author::Sender;
+use crate::flags::registry::compiled;
 use crate::flags::revision::{Action, Revision, SHARED};
 use crate::flags::seen::Moves;
 use crate::flags::snapshot::Entry;
@@ -21,6 +22,7 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
+use seaway_core::flags::Flag;
 use seaway_core::time::{Time, humanize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,7 +167,7 @@ impl View<'_> {
             main.frame {
                 @if self.entry.revision.is_live() {
                     (section("who", "Who sees what", "From its definition. The first rule that holds decides.",
-                        &definition::who(self.entry, self.seen.as_ref())))
+                        &definition::who(self.entry, self.when_on(app).as_deref(), self.seen.as_ref())))
                 }
                 (section("life", "Its life", "For whom it was on, by its revisions.", &self.life(app)))
                 @if self.entry.revision.is_live() {
@@ -217,6 +219,13 @@ impl View<'_> {
         }
         let begun = self.history.and_then(History::turned_off);
         begun.filter(|it| !matches!(it.action, Action::Set))
+    }
+
+    /// What it is when it is turned on, if it is off.
+    fn when_on(&self, app: &App) -> Option<Arc<Flag>> {
+        let Revision { environment, key, off, .. } = &self.entry.revision;
+        let around = off.then(|| app.flags.around(environment))?;
+        compiled(&around, key, self.entry.source()).ok()
     }
 
     /// What turns it off at once, or on again.
@@ -283,6 +292,6 @@ fn unread() -> Markup {
 }
 
 /// Who sees a flag before and after a change, in a few words.
-pub(super) fn before_and_after(before: &Entry, after: &seaway_core::flags::Flag) -> [String; 2] {
+pub(super) fn before_and_after(before: &Entry, after: &Flag) -> [String; 2] {
     [answer(before), Who::of(after).answer(after)]
 }

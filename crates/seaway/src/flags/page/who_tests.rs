@@ -33,7 +33,7 @@ fn the_answer_is_short_and_says_who() {
     for (targeting, expected) in [
         ("{}", "Off for everyone"),
         (r#""on""#, "On for everyone"),
-        ("true", "Off for everyone"),
+        ("true", "The code's own default for everyone"),
         (r#"{"fractional":[["on",10],["off",90]]}"#, "On for a tenth"),
         (r#"{"fractional":[["on",1],["off"]]}"#, "On for half"),
         (r#"{"fractional":[["on",0],["off",9]]}"#, "Off for everyone"),
