@@ -26,6 +26,18 @@ pub(crate) fn set(server: &Server, environment: &str, key: &str, definition: &Va
     answer.json()
 }
 
+/// Starts a ramp of a flag that [`switch`] made off, with a guardrail, at half of everyone.
+pub(crate) fn start_ramp(server: &Server, key: &str) {
+    let plan = json!({
+        "variant": "on", "base": "off", "guardrails": [{ "metric": "errors" }],
+        "steps": [{ "percent": 50, "hold_seconds": 3600, "least_exposures": 10 }, { "percent": 100 }],
+    });
+    let body = json!({ "action": "start", "plan": plan, "reason": "a test" }).to_string();
+    let headers = [JSON, ("If-Match", "*")];
+    let answer = server.post(&path("production", key, "/ramp"), &headers, body.as_bytes());
+    assert_eq!(answer.status, 200, "{key}: {}", answer.body);
+}
+
 /// Imports a file that must be taken.
 pub(crate) fn import(server: &Server, environment: &str, file: &str) -> Value {
     let url = format!("/api/v1/environments/{environment}/import");

@@ -1,6 +1,6 @@
 //! The OpenAPI document, held against what a server answers to every URL in it.
 
-use crate::flags_lang::{expose, set as set_flag, switch};
+use crate::flags_lang::{expose, set as set_flag, start_ramp, switch};
 use crate::serve_lang::{Answer, Data, PATIENCE, Server};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -250,13 +250,13 @@ pub(crate) fn filled(data: &Data) -> Server {
     std::fs::write(data.beside("catalog/all.yaml"), CATALOG).unwrap();
     let server = data.serve();
     server.events(&events());
-    for (environment, key) in
-        [("production", "checkout"), ("production", "other"), ("staging", "checkout")]
-    {
+    let all = [("production", "checkout"), ("production", "other"), ("staging", "checkout")];
+    for (environment, key) in all {
         for default in ["on", "off"] {
             set_flag(&server, environment, key, &switch(default));
         }
     }
+    start_ramp(&server, "checkout");
     expose(&server, "checkout", &[("ada", "on"), ("bo", "off")]);
     let since = Instant::now();
     while server.report("/services/shop")["service"]["group"] != "checkout" {
