@@ -159,8 +159,8 @@ pub(crate) async fn list(
             (filters(&asked, &names, &owners(&all)))
         } }
         main.frame {
-            (section("flags", "Flags", "Who sees each of them now. What its page shows in full, with what \
-                it was before.", &html! {
+            (section("flags", "Flags", "Who sees each of them now, by its definition. Its page tells what \
+                it was before, and why.", &html! {
                 @if all.is_empty() { (none()) }
                 @else if shown.is_empty() { (nothing("No flag is like that.")) }
                 @else {
