@@ -122,10 +122,9 @@ impl Flags {
         }
         for (name, revisions) in by_environment {
             let environment = self.environment_or_new(&name);
+            // Where somebody else has taken them in already, they may not be in the snapshot yet.
             let applied = lock(&environment.work).apply(revisions);
-            if let Some(applied) = applied {
-                environment.publish(applied).await;
-            }
+            environment.publish(applied).await;
         }
     }
 
@@ -196,8 +195,8 @@ impl Environment {
 }
 
 impl Work {
-    /// Takes revisions in; tells what then has to be in a snapshot, if anything was new.
-    fn apply(&mut self, revisions: Vec<(i64, Revision)>) -> Option<u64> {
+    /// Takes revisions in; tells how much has to be in a snapshot then.
+    fn apply(&mut self, revisions: Vec<(i64, Revision)>) -> u64 {
         let mut is_new = false;
         let (shared, flags): (Vec<_>, Vec<_>) =
             revisions.into_iter().partition(|(_, revision)| revision.key == SHARED);
@@ -211,7 +210,7 @@ impl Work {
             is_new |= self.replace(position, revision);
         }
         self.applied += u64::from(is_new);
-        is_new.then_some(self.applied)
+        self.applied
     }
 
     /// Puts a revision in the place of an older one. Tells whether it was newer.
