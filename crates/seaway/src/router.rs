@@ -47,7 +47,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/waiting", viewer(get(delivery::api::waiting)))
         .route("/compare", viewer(get(delivery::api::compare)))
         .route("/search", viewer(get(delivery::api::search)))
-        .route("/flags/{environment}/{key}/exposures", viewer(get(flags::exposures)))
         .route("/quality", viewer(get(delivery::api::quality)))
         .route("/quality/findings", viewer(get(delivery::api::findings)))
         .route("/quality/malformed", viewer(get(delivery::api::malformed)))
@@ -55,6 +54,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/event", viewer(get(intake::api::event)))
         .route("/progress", viewer(get(delivery::api::progress)))
         .route("/openapi.json", viewer(get(delivery::api::openapi)))
+        .route("/audit", admin(get(access::audit)))
+        .route("/tokens", admin(get(access::tokens)))
+        .route("/tokens", admin(post(access::create)))
+        .route("/tokens/{token}", admin(delete(access::revoke)));
+    // What they tell is in memory or of one statement, and what they change is read anew until nobody
+    // else changes it: one moment would hide from them what others have changed.
+    let of_flags = Routes::of(&app, Face::Program)
         .route("/flags", viewer(get(flags::api::list)))
         .route("/flags/{environment}/{key}", viewer(get(flags::api::one)))
         .route("/flags/{environment}/{key}", editor(put(flags::api::set)))
@@ -68,10 +74,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/flags/{environment}/{key}/ramp", editor(post(flags::ramps::api::change_ramp)))
         .route("/environments/{environment}/import", editor(post(flags::api::import)))
         .route("/environments/{environment}/export", viewer(get(flags::api::export)))
-        .route("/audit", admin(get(access::audit)))
-        .route("/tokens", admin(get(access::tokens)))
-        .route("/tokens", admin(post(access::create)))
-        .route("/tokens/{token}", admin(delete(access::revoke)));
+        .route("/flags/{environment}/{key}/exposures", viewer(get(flags::exposures)));
     let pages = Routes::of(&app, Face::Page)
         .route("/", viewer(get(delivery::site::organization)))
         .route("/groups/{group}", viewer(get(delivery::site::group)))
@@ -92,7 +95,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/tokens", admin(get(access::tokens_page)))
         .route("/tokens", admin(post(access::create_form)))
         .route("/tokens/{token}/revoke", admin(post(access::revoke_form)));
-    // What they show is in memory, and what they change is read anew: they have no one moment.
+    // As those of the API.
     let flag_pages = Routes::of(&app, Face::Page)
         .route("/flags", viewer(get(flags::page::list)))
         .route("/flags/{environment}/{key}", viewer(get(flags::page::one)))
@@ -122,7 +125,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", open(get(delivery::api::ready)));
     let all = Router::new()
         .merge(taking_in)
-        .nest("/api/v1", compressed(at_one_moment(reports.done())))
+        .nest("/api/v1", compressed(at_one_moment(reports.done()).merge(of_flags.done())))
         .merge(compressed(for_people(
             at_one_moment(pages.done()).merge(flag_pages.done()).merge(parts.done()),
         )))

@@ -34,7 +34,7 @@ fn routes() -> Vec<Route> {
     assert!(all > 0);
     for part in text.replace("{let", ";let").split(";let").skip(1) {
         if let Some((name, _)) = part.split_once("=Routes::of(") {
-            prefix = if name == "reports" { "/api/v1" } else { "" };
+            prefix = if matches!(name, "reports" | "of_flags") { "/api/v1" } else { "" };
             is_page = part.contains("Routes::of(&app,Face::Page)");
         }
         for route in part.split(".route(\"").skip(1) {

@@ -387,3 +387,23 @@ fn without_its_file_a_server_goes_on_evaluating() {
     let server = data.serve();
     assert_eq!(evaluate(&server, "a", &json!({})).json()["value"], true);
 }
+
+#[test]
+fn a_switch_meets_no_conflict_however_many_use_it_on_two_servers() {
+    let Some(cluster) = postgres::Cluster::start() else { return };
+    let url = cluster.database();
+    let data = Data::new().env("SEAWAY_LOG", "off").arg("--database").arg(&url);
+    let (one, other) = (data.serve(), data.serve());
+    set(&one, "production", "a", &switch("on"));
+    until(|| other.get(&path("production", "a", "")).status == 200);
+    std::thread::scope(|scope| {
+        for (server, end) in [(&one, "/off"), (&other, "/on"), (&other, "/off"), (&one, "/on")] {
+            scope.spawn(move || {
+                for _ in 0..15 {
+                    let answer = server.post(&path("production", "a", end), &[], b"");
+                    assert_eq!(answer.status, 200, "{end}: {}", answer.body);
+                }
+            });
+        }
+    });
+}
