@@ -2,7 +2,7 @@
 //!
 //! A [`Plan`] is a sequence of steps. Laid over a flag's definition it is a [`Ramp`], which compiles
 //! to a plain definition of flagd for each [`Reach`], and tells in which [`Band`] a unit is compared.
-//! Where a ramp stands is its [`State`]; [`decide`] says what follows from a state and what was
+//! Where a ramp stands is its [`State`]; [`decide()`] says what follows from a state and what was
 //! seen. Nothing here reads a clock or a store: two servers that have seen the same decide the same,
 //! and the revision that a decision names lets only one of them write it.
 //!
