@@ -311,7 +311,11 @@ impl Browser {
         self.clicks("main", text);
         let file = || {
             let mut files = std::fs::read_dir(&folder).ok()?;
-            let is_whole = |path: &PathBuf| path.extension().is_some_and(|it| it == "csv");
+            // The browser takes the name with an empty file, and puts the whole one in its place.
+            let is_whole = |path: &PathBuf| {
+                let is_csv = path.extension().is_some_and(|it| it == "csv");
+                is_csv && std::fs::metadata(path).is_ok_and(|it| it.len() > 0)
+            };
             files.find_map(|file| Some(file.ok()?.path()).filter(is_whole))
         };
         self.until("the file is there", || file().is_some());
