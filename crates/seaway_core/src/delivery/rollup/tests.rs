@@ -102,7 +102,17 @@ fn close(found: f64, exact: f64) -> bool {
     (found - exact).abs() <= exact.abs() * 0.01 + 1e-9
 }
 
-/// Whether nobody enters late or leaves undelivered in a bucket in which others are delivered.
+/// Whether a curve falls to 0 early by several that are delivered at the same second. A bucket cannot
+/// tell them from those that are a second apart, of which the first still says something of a quantile.
+fn ends_early_at_once(observations: &[Observation]) -> bool {
+    let curve = Curve::of(observations.iter().copied());
+    let end = curve.steps().iter().find(|step| step.survival <= 0.0);
+    let at_once = end.is_some_and(|step| step.events > 1 && width_of(bucket_of(step.time)) > 1);
+    at_once && curve.exhausted_early()
+}
+
+/// Whether nobody enters late or leaves undelivered in a bucket in which others are delivered, and no
+/// curve [ends early at once](ends_early_at_once).
 fn is_clear(observations: &[Observation]) -> bool {
     let wide = |age: i64| Some(bucket_of(age)).filter(|&bucket| width_of(bucket) > 1);
     let events: HashSet<_> =
@@ -111,7 +121,7 @@ fn is_clear(observations: &[Observation]) -> bool {
         let left = (!it.event).then(|| wide(it.time)).flatten();
         let entered = (it.entry > 0).then(|| wide(it.entry + 1)).flatten();
         [left, entered].into_iter().flatten().all(|bucket| !events.contains(&bucket))
-    })
+    }) && !ends_early_at_once(observations)
 }
 
 /// Whether of those that entered late no two were started on the same day: their mean is kept.

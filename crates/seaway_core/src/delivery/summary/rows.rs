@@ -137,10 +137,9 @@ impl Life {
 
     fn new(start: i64, appears: i64, finished: Option<i64>, horizon: i64) -> Self {
         let delivered = finished.map(|finished| finished.min(horizon));
-        let appears = appears.min(horizon);
         Self {
             start,
-            appears: delivered.map_or(appears, |delivered| delivered.min(appears)),
+            appears: appears.min(horizon),
             delivered,
             seconds: finished.map_or(0, |finished| finished.saturating_sub(start).max(0)),
         }

@@ -50,6 +50,20 @@ fn a_change_is_counted_where_it_waits_and_where_it_is_delivered() {
     assert!(is_settled(&view, T + 5 * DAY) && !is_settled(&view, T + 2 * DAY + 99));
 }
 
+/// A span that ends at midnight does not see a commit of one second later, though a wrong clock has
+/// it deployed at midnight.
+#[test]
+fn a_commit_deployed_before_it_was_made_waits_on_no_day() {
+    let view = ServiceView {
+        commits: vec![CommitLife { committed: T + DAY + 1, deployed: Some(T + DAY) }],
+        ..ServiceView::default()
+    };
+    let all = summaries(&view, &ZONES[0], T + 5 * DAY);
+    let told: Vec<_> =
+        all.values().map(|day| (day.waiting_commits.total(), day.lead_times.total())).collect();
+    assert_eq!(told, [(0, 1)]);
+}
+
 #[test]
 fn deployments_count_in_production_only_and_by_what_they_were() {
     let failed = DeploymentRow {
